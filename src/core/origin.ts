@@ -1,0 +1,34 @@
+import type { ByteRange } from './byte-range.ts'
+import type { AbortOptions } from './options.ts'
+
+/**
+ * The registry or server to which the swarm may fall back for one blob. `registryOrigin()` and `httpOrigin(url)`
+ * make one; write your own for any other source of a blob whose digest is known.
+ * @public
+ */
+export interface Origin {
+  /** What it is called in logs and statistics, without secrets: `registry.example.com/team/app`. */
+  readonly name: string
+  /**
+   * Bytes of the blob, in order. It need not check them: the swarm does.
+   *
+   * @param range - the bytes asked for; without it, the whole blob
+   * @throws {@link OriginError} as it fails; the swarm retries only what is `retryable`
+   */
+  read(range: ByteRange | undefined, options?: AbortOptions): Promise<OriginBody>
+}
+
+/**
+ * An origin's answer.
+ * @public
+ */
+export interface OriginBody {
+  /** Length of the whole blob in bytes, where the origin says. */
+  readonly sizeBytes?: number | undefined
+  /** True when the origin gave the bytes only because we showed credentials: the blob is then private. */
+  readonly usedCredentials: boolean
+  /** What the origin says the bytes are. */
+  readonly mediaType?: string | undefined
+  /** The bytes of the range, in order, in chunks of any length. Leaving the loop early closes the connection or drains it. */
+  readonly chunks: AsyncIterable<Uint8Array>
+}

@@ -1,0 +1,28 @@
+/** Numbers of the wire protocol; docs/spec/wire.md says what they mean. */
+
+export const controlProtocol = '/damselfly/control/1.0.0'
+export const pieceProtocol = '/damselfly/piece/1.0.0'
+export const protocolVersion = 1
+
+export const limits = {
+  frameBytes: 65_536,
+  members: 32,
+  addressesPerMember: 8,
+  peerIdBytes: 64,
+  addressBytes: 256,
+  locationBytes: 64,
+  bitfieldBytes: 8192,
+  hashesPerMessage: 1024,
+  piecesPerHave: 4096,
+  runsPerFetching: 64,
+  busyMs: 60_000,
+  /** Control bytes that may wait for a peer that reads slowly. */
+  controlBacklogBytes: 4 * 1024 * 1024,
+  /** Data streams that a node opens to one peer, and accepts from it. */
+  dataStreams: 4,
+  /** Requests of one peer that wait in our queue. */
+  queuedRequestsPerPeer: 16,
+  blobsPerPeer: 4096,
+  topicsPerPeer: 1024,
+  greetingMs: 10_000,
+} as const
