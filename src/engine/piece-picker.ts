@@ -1,0 +1,50 @@
+import type { LinkState, SessionState } from './session-state.ts'
+import { inRuns } from './session-state.ts'
+
+/** One request in this many goes to the piece that a reader waits for: enough for the first bytes, too few to hurt rarity. */
+const inOrderEvery = 4
+/** How far ahead of a reader in-order requests look, in pieces. */
+const inOrderWindow = 8
+/** The endgame begins when this many pieces are missing: each may then be asked for twice. */
+export const endgamePieces = 8
+
+/** The piece to ask a peer for next: in order for a reader once in four times, the rarest otherwise, a duplicate in the endgame. */
+export function pickPiece(state: SessionState, link: LinkState): number | undefined {
+  const inOrder = state.readers.length > 0 && state.picks % inOrderEvery === 0
+  const piece = (inOrder ? pickInOrder(state, link) : undefined) ?? pickRarest(state, link)
+  if (piece !== undefined) state.picks++
+  return piece ?? pickDuplicate(state, link)
+}
+
+function mayAskFor(state: SessionState, link: LinkState, piece: number): boolean {
+  return link.holds.has(piece) && !inRuns(state.origin.runs.values(), piece)
+}
+
+function pickInOrder(state: SessionState, link: LinkState): number | undefined {
+  for (const reader of state.readers) {
+    const first = state.stored.firstMissing(reader)
+    const end = Math.min(first + inOrderWindow, state.layout.pieceCount)
+    for (let piece = first; piece < end; piece++) {
+      if (state.availability.isOpen(piece) && mayAskFor(state, link, piece)) return piece
+    }
+  }
+  return undefined
+}
+
+function pickRarest(state: SessionState, link: LinkState): number | undefined {
+  return state.availability.rarest(state.random, (piece) => mayAskFor(state, link, piece))
+}
+
+/** In the endgame, a piece that one other, slower peer was asked for: the last pieces must not wait for the slowest. */
+function pickDuplicate(state: SessionState, link: LinkState): number | undefined {
+  if (state.layout.pieceCount - state.stored.count > endgamePieces) return undefined
+  let choice: { piece: number; sentMs: number } | undefined
+  for (const request of state.requests.all()) {
+    if (!request.sent || request.arrived || request.link === link.id) continue
+    if (!link.holds.has(request.piece) || state.requests.of(request.piece).length > 1) continue
+    const otherMs = state.links.get(request.link)?.score.meanMs ?? Infinity
+    if ((link.score.meanMs ?? 0) > otherMs) continue
+    if (!choice || request.sentMs < choice.sentMs) choice = request
+  }
+  return choice?.piece
+}

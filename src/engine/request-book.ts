@@ -1,0 +1,61 @@
+import type { LinkId } from './session-event.ts'
+
+/** A piece that we asked a peer for. */
+export interface OutstandingRequest {
+  readonly link: LinkId
+  readonly piece: number
+  readonly sizeBytes: number
+  /** When it left, by our clock. Waiting for a free data stream of ours is not held against the peer. */
+  sentMs: number
+  sent: boolean
+  movedMs: number
+  /** Set when the last byte is here, and the piece is being checked and stored. */
+  arrived: boolean
+}
+
+/** What we asked for and have not got. A piece is asked for twice in the endgame only. */
+export class RequestBook {
+  readonly #byPiece = new Map<number, OutstandingRequest[]>()
+  readonly #countByLink = new Map<LinkId, number>()
+  #count = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  countOf(link: LinkId): number {
+    return this.#countByLink.get(link) ?? 0
+  }
+
+  of(piece: number): readonly OutstandingRequest[] {
+    return this.#byPiece.get(piece) ?? []
+  }
+
+  find(link: LinkId, piece: number): OutstandingRequest | undefined {
+    return this.of(piece).find((request) => request.link === link)
+  }
+
+  *all(): Generator<OutstandingRequest> {
+    for (const requests of this.#byPiece.values()) yield* requests
+  }
+
+  add(link: LinkId, piece: number, sizeBytes: number, now: number): void {
+    const request = { link, piece, sizeBytes, sentMs: now, sent: false, movedMs: now, arrived: false }
+    const requests = this.#byPiece.get(piece)
+    if (requests) requests.push(request)
+    else this.#byPiece.set(piece, [request])
+    this.#countByLink.set(link, this.countOf(link) + 1)
+    this.#count++
+  }
+
+  remove(request: OutstandingRequest): void {
+    const rest = this.of(request.piece).filter((other) => other !== request)
+    if (rest.length === this.of(request.piece).length) return
+    if (rest.length > 0) this.#byPiece.set(request.piece, rest)
+    else this.#byPiece.delete(request.piece)
+    const left = this.countOf(request.link) - 1
+    if (left > 0) this.#countByLink.set(request.link, left)
+    else this.#countByLink.delete(request.link)
+    this.#count--
+  }
+}

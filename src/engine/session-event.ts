@@ -1,0 +1,62 @@
+import type { PieceRun } from '../wire/messages.ts'
+
+/** A link, as the engine knows it: a small number that this node gave it. */
+export type LinkId = number
+
+/** How a request for a piece ended. */
+export type RequestOutcome =
+  | { readonly kind: 'verified' }
+  | { readonly kind: 'corrupt' }
+  | { readonly kind: 'failed' }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'busy'; readonly retryAfterMs: number }
+
+/** Everything the world can tell a session. */
+export type SessionEvent =
+  | {
+      readonly type: 'link:opened'
+      readonly link: LinkId
+      /** How far away the peer is: 0 same rack, 1 same zone, 2 same region or unknown, 3 another region. */
+      readonly distance: number
+      /** Whether we let go when both fetch the same piece from the origin. */
+      readonly weYield: boolean
+    }
+  | { readonly type: 'link:closed'; readonly link: LinkId }
+  | {
+      /** The peer's copy, with only those pieces that it can vouch for. `holds` replaces what was known. */
+      readonly type: 'link:copy'
+      readonly link: LinkId
+      readonly holds: readonly number[] | 'all'
+      readonly wants: boolean
+    }
+  | { readonly type: 'link:have'; readonly link: LinkId; readonly pieces: readonly number[] }
+  | { readonly type: 'link:fetching'; readonly link: LinkId; readonly runs: readonly PieceRun[] }
+  | { readonly type: 'link:forgot'; readonly link: LinkId }
+  /** Whether anybody here waits for the blob, and whether one of them brought an origin that may be used. */
+  | { readonly type: 'demand:changed'; readonly wanted: boolean; readonly originUsable: boolean }
+  /** Where readers are: the piece that each one waits for. */
+  | { readonly type: 'readers:moved'; readonly pieces: readonly number[] }
+  /** The first round of discovery is over: whoever could be found at once has been. */
+  | { readonly type: 'discovery:settled' }
+  /** A request left for the peer; until now it waited for a free data stream. */
+  | { readonly type: 'request:sent'; readonly link: LinkId; readonly piece: number }
+  | { readonly type: 'request:moved'; readonly link: LinkId; readonly piece: number; readonly bytes: number }
+  | {
+      readonly type: 'request:ended'
+      readonly link: LinkId
+      readonly piece: number
+      readonly outcome: RequestOutcome
+    }
+  /** A verified piece is in the scratch and may be given to others. */
+  | { readonly type: 'piece:stored'; readonly piece: number; readonly from: LinkId | 'origin' }
+  | { readonly type: 'origin:moved'; readonly run: number }
+  | { readonly type: 'origin:ended'; readonly run: number }
+  | {
+      readonly type: 'origin:failed'
+      readonly run: number
+      readonly retryable: boolean
+      readonly retryAfterMs: number | undefined
+    }
+  /** The whole blob was hashed. */
+  | { readonly type: 'blob:checked'; readonly ok: boolean }
+  | { readonly type: 'tick' }

@@ -1,0 +1,78 @@
+import type { Digest } from '../core/digest.ts'
+import type { LinkId } from './session-event.ts'
+import type { SessionState } from './session-state.ts'
+
+/** A piece that a peer asked us for. */
+export interface UploadRequest {
+  readonly id: number
+  readonly link: LinkId
+  readonly digest: Digest
+  readonly piece: number
+}
+
+/** Pieces that are served at once: more make every one of them late, fewer leave the uplink idle between two. */
+export const uploadsInService = 4
+/** Requests that wait, over all peers. Beyond it a peer is told to come back. */
+const maxWaiting = 256
+/** What a peer is told to wait, per request before it. */
+const busyMsPerWaiting = 10
+/** Every fourth turn goes to who waited longest, so that no order of merit starves anyone. */
+const fairEvery = 4
+
+/**
+ * Lower is served sooner: first what no other neighbour has, so that it spreads; then the receiver that has least.
+ */
+export function uploadRank(state: SessionState, link: LinkId, piece: number): number {
+  const elsewhere = state.availability.count(piece) > 0 ? state.layout.pieceCount + 1 : 0
+  return elsewhere + (state.links.get(link)?.holds.count ?? 0)
+}
+
+/** Fair order of what peers asked for, over all blobs of this node. */
+export class UploadQueue {
+  readonly #waiting: UploadRequest[] = []
+  readonly #serving = new Set<number>()
+  readonly #perLink: number
+  #turns = 0
+
+  /** @param perLink - requests of one peer that may wait */
+  constructor(perLink: number) {
+    this.#perLink = perLink
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length
+  }
+
+  /** Takes a request in; or says after how many milliseconds the peer should come back. */
+  add(request: UploadRequest): 'queued' | number {
+    const mine = this.#waiting.filter((other) => other.link === request.link).length
+    if (mine >= this.#perLink || this.#waiting.length >= maxWaiting) {
+      return busyMsPerWaiting * (this.#waiting.length + 1)
+    }
+    this.#waiting.push(request)
+    return 'queued'
+  }
+
+  /** The next request to serve, if there is room; `rank` is {@link uploadRank} of its blob. */
+  next(rank: (request: UploadRequest) => number): UploadRequest | undefined {
+    if (this.#serving.size >= uploadsInService || this.#waiting.length === 0) return undefined
+    let chosen = 0
+    if (this.#turns++ % fairEvery !== 0) {
+      let best = Infinity
+      for (const [index, request] of this.#waiting.entries()) {
+        const value = rank(request)
+        if (value < best) [best, chosen] = [value, index]
+      }
+    }
+    const [request] = this.#waiting.splice(chosen, 1)
+    if (request) this.#serving.add(request.id)
+    return request
+  }
+
+  /** The request was served, cancelled, or lost with its link. */
+  remove(id: number): void {
+    this.#serving.delete(id)
+    const index = this.#waiting.findIndex((request) => request.id === id)
+    if (index >= 0) this.#waiting.splice(index, 1)
+  }
+}
