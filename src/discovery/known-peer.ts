@@ -1,0 +1,57 @@
+import { CODE_P2P, multiaddr, type Multiaddr } from '@multiformats/multiaddr'
+import { RequestError } from '../core/errors.ts'
+import type { KnownPeer } from './discovery.ts'
+
+/** Addresses that are kept of one peer: the limit of a `members` message. */
+export const maxAddressesPerPeer = 8
+
+/** A peer from what libp2p says of it; `undefined` without an address. */
+export function knownPeer(peerId: string, multiaddrs: readonly Multiaddr[]): KnownPeer | undefined {
+  const addresses = new Set<string>()
+  for (const address of multiaddrs) {
+    if (addresses.size === maxAddressesPerPeer) break
+    addresses.add(splitPeerId(address).address)
+  }
+  return addresses.size > 0 ? { peerId, addresses: [...addresses] } : undefined
+}
+
+/**
+ * Reads an address that a user wrote.
+ * @throws {@link RequestError} `ERR_REQUEST_OPTION` when it is no multiaddr, or none that can be dialled
+ */
+export function parsePeerAddress(text: string): KnownPeer {
+  const { peerId, address } = splitPeerId(readMultiaddr(text))
+  // One component is a host without a port; only /dnsaddr says by itself where to dial.
+  if (multiaddr(address).getComponents().length < 2 && !address.startsWith('/dnsaddr/')) throw notAnAddress(text)
+  return { peerId, addresses: [address] }
+}
+
+/** Equal for two hints that speak of the same node. */
+export function peerKey(peer: KnownPeer): string {
+  return peer.peerId ?? peer.addresses.toSorted().join(' ')
+}
+
+/** Takes the peer id off the end of an address. */
+export function splitPeerId(address: Multiaddr): { peerId: string | undefined; address: string } {
+  const components = address.getComponents()
+  const last = components.at(-1)
+  if (last?.code !== CODE_P2P) return { peerId: undefined, address: address.toString() }
+  return { peerId: last.value, address: multiaddr(components.slice(0, -1)).toString() }
+}
+
+function readMultiaddr(text: string): Multiaddr {
+  try {
+    return multiaddr(text)
+  } catch (cause) {
+    throw notAnAddress(text, { cause })
+  }
+}
+
+function notAnAddress(text: string, options?: ErrorOptions): RequestError {
+  return new RequestError(
+    'ERR_REQUEST_OPTION',
+    `${JSON.stringify(text)} is not the address of a peer: write /ip4/192.0.2.7/tcp/4001 or /dns4/host/tcp/4001, ` +
+      'with /p2p/ and the peer id behind it if you know it',
+    options,
+  )
+}
