@@ -1,0 +1,79 @@
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { createLibp2p, type Libp2p, type ServiceFactoryMap } from 'libp2p'
+import { limits } from '../wire/protocol.ts'
+import { newIdentitySeed } from './identity.ts'
+import { InboundGate } from './inbound-gate.ts'
+import { networkKeyEncrypter } from './network-key.ts'
+
+/**
+ * A node of libp2p 3, made by `createLibp2p` or {@link createDefaultNode}. It needs the identify service, and a transport, an
+ * encrypter and a muxer in common with its peers.
+ * @public
+ */
+export type Libp2pNode = Libp2p
+
+/** Settings of {@link createDefaultNode}. */
+export interface DefaultNodeSettings {
+  /** Multiaddrs to listen on; an empty list makes a node that only dials. @defaultValue `['/ip4/0.0.0.0/tcp/0']` */
+  listen?: readonly string[] | undefined
+  /** 32 bytes that the Ed25519 key, and so the peer id, is made from; see `loadIdentitySeed`. @defaultValue random */
+  identitySeed?: Uint8Array | undefined
+  /** 32 bytes: only nodes with the same key can connect. @defaultValue open to all */
+  networkKey?: Uint8Array | undefined
+  /** Connections of all protocols together, beyond which libp2p closes or refuses some. @defaultValue `300` */
+  maxConnections?: number | undefined
+  /** libp2p services by name, added to identify and ping: discovery brings its own. */
+  services?: ServiceFactoryMap | undefined
+}
+
+const mib = 1024 * 1024
+
+/**
+ * The libp2p node that the swarm uses unless it is given one: TCP, noise, yamux, identify, ping. It is not started, so that
+ * whoever wants to answer from the first connection on can register before.
+ */
+export async function createDefaultNode(settings: DefaultNodeSettings = {}): Promise<Libp2pNode> {
+  const { listen = ['/ip4/0.0.0.0/tcp/0'], networkKey, maxConnections = 300, services = {} } = settings
+  return createLibp2p({
+    start: false,
+    privateKey: await generateKeyPairFromSeed('Ed25519', settings.identitySeed ?? newIdentitySeed()),
+    addresses: { listen: [...listen] },
+    transports: [tcp({ inboundSocketInactivityTimeout: silenceMs, outboundSocketInactivityTimeout: silenceMs })],
+    connectionEncrypters: [networkKey ? networkKeyEncrypter(networkKey, noise()) : noise()],
+    streamMuxers: [yamux(muxerSettings)],
+    services: { ...services, identify: identify(), ping: ping() },
+    connectionGater: new InboundGate({ exempt: networkKey !== undefined }).asConnectionGater(),
+    connectionManager: {
+      maxConnections,
+      // The gate limits by address instead: libp2p would refuse the sixth node of one host or NAT in a second.
+      inboundConnectionThreshold: Infinity,
+      // When a fleet starts, hundreds dial one supernode in the same second; libp2p refuses what is beyond, and refused nodes wait.
+      maxIncomingPendingConnections: 128,
+      // Addresses are tried one after the other, and those of container bridges lead nowhere.
+      addressDialTimeout: 3000,
+      maxPeerAddrsToDial: limits.addressesPerMember,
+    },
+    // It resets a busy connection for one late pong, and its pings hide a dead one from the socket's inactivity timer.
+    connectionMonitor: { enabled: false },
+  })
+}
+
+/** Both ends ping every 30 s (yamux): a socket on which nothing moved for two pings has lost its other end. */
+const silenceMs = 75_000
+
+const muxerSettings = {
+  // Ours are control, and data each way; kad-dht, identify and ping come and go. Together they bound a peer's buffers.
+  maxInboundStreams: 32,
+  maxOutboundStreams: 32,
+  streamOptions: {
+    // The initial window stays at its default: a sender takes its own for its peer's, and resets when they differ.
+    maxStreamWindowSize: mib,
+    // A paused stream whose buffer overflows is reset, so the window must fit.
+    maxReadBufferLength: mib,
+  },
+}
