@@ -1,0 +1,90 @@
+/**
+ * Peer-to-peer transfer of container-image layers, and of any blob named by a digest.
+ *
+ * Start with {@link createSwarm}; fetch with {@link Swarm.fetchImage} and {@link Swarm.fetchLayer}; keep bytes with {@link PieceStore} over a
+ * {@link StorageBackend} of your own or one of ours.
+ *
+ * @packageDocumentation
+ */
+
+// The node
+export { createSwarm } from './swarm/create-swarm.ts'
+export { Swarm } from './swarm/swarm.ts'
+export { swarmService } from './swarm/swarm-service.ts'
+export type { SwarmService } from './swarm/swarm-service.ts'
+export type { LimitOptions, LocationOptions, NetworkOptions, SwarmOptions } from './swarm/swarm-init.ts'
+export type {
+  ByteCounts,
+  FetchImageOptions,
+  FetchOptions,
+  LayerRequest,
+  PeerShare,
+  TransferProgress,
+  TransferStats,
+} from './swarm/transfer.ts'
+export type { StoredBlob } from './swarm/stored-blob.ts'
+export type { StoredImage } from './swarm/stored-image.ts'
+export type { SeedHandle, SeedSource } from './swarm/seeding.ts'
+export type { LinkStats, SwarmStats } from './swarm/swarm-stats.ts'
+export type {
+  BlobEvent,
+  BlobStoredEvent,
+  PeerDistrustedEvent,
+  PeerEvent,
+  PieceStoredEvent,
+  SwarmEvents,
+} from './swarm/swarm-events.ts'
+
+// Where bytes live
+export { PieceStore } from './store/piece-store.ts'
+export { fsBackend } from './store/fs-backend.ts'
+export { memoryBackend } from './store/memory-backend.ts'
+export { fsScratch } from './store/fs-scratch.ts'
+export { memoryScratch } from './store/scratch.ts'
+export type { BlobSource, StorageBackend } from './store/storage-backend.ts'
+
+// Registries and other origins
+export { ManifestResolver } from './oci/manifest-resolver.ts'
+export { registryOrigin } from './oci/registry-origin.ts'
+export { httpOrigin } from './oci/http-origin.ts'
+export type { Origin, OriginBody } from './core/origin.ts'
+
+// Ways to find peers
+export { dht } from './discovery/dht-discovery.ts'
+export { mdns } from './discovery/mdns-discovery.ts'
+export { dns } from './discovery/dns-discovery.ts'
+export { peers } from './discovery/static-discovery.ts'
+export type { Discovery, DiscoveryContext, DiscoveryPlugin, KnownPeer } from './discovery/discovery.ts'
+export { networkKeyEncrypter, parseNetworkKey } from './net/network-key.ts'
+export type { Libp2pNode } from './net/libp2p-node.ts'
+
+// Values
+export { digestOf, isDigest, parseDigest } from './core/digest.ts'
+export type { Digest } from './core/digest.ts'
+export { parseReference, printReference } from './core/reference.ts'
+export type { Reference } from './core/reference.ts'
+export type { Descriptor, Platform } from './core/descriptor.ts'
+export type { ByteRange } from './core/byte-range.ts'
+export type { AbortOptions } from './core/options.ts'
+export type { Clock } from './core/clock.ts'
+export type { Logger } from './core/log.ts'
+
+// Errors
+export {
+  BlobNotFoundError,
+  DigestMismatchError,
+  OriginError,
+  PeerError,
+  RequestError,
+  StoreError,
+  SwarmError,
+  TransferError,
+} from './core/errors.ts'
+export type {
+  OriginErrorCode,
+  OriginErrorOptions,
+  PeerErrorCode,
+  RequestErrorCode,
+  StoreErrorCode,
+  TransferErrorCode,
+} from './core/errors.ts'

@@ -1,0 +1,171 @@
+import { maxBlobBytes } from '../core/descriptor.ts'
+import type { Digest } from '../core/digest.ts'
+import { RequestError, TransferError } from '../core/errors.ts'
+import type { LinkId } from '../engine/session-event.ts'
+import type { BlobSession } from './blob-session.ts'
+import { readWhileLoading } from './blob-reader.ts'
+import type { LinkManager } from './link-manager.ts'
+import type { SessionTable } from './session-table.ts'
+import type { FoundSize, SizeFinder } from './size-finder.ts'
+import { holdBlob, type StoredBlob } from './stored-blob.ts'
+import type { SwarmContext } from './swarm-context.ts'
+import { TransferAccount } from './transfer-account.ts'
+import type { TransferTask } from './transfer-task.ts'
+import type { FetchOptions, LayerRequest } from './transfer.ts'
+
+/** Peers whose word on a blob's size may turn out wrong before the fetch fails. */
+const maxWrongSizes = 3
+
+/** A blob to fetch; its size may have to be found. */
+export interface BlobRequest extends Omit<LayerRequest, 'size'> {
+  readonly size?: number | undefined
+  /** What others who want it gather around. */
+  readonly topic: Digest
+  /** Where its size is found, nothing larger is accepted. */
+  readonly maxBytes?: number | undefined
+}
+
+type Loading = { readonly session: BlobSession; readonly task: TransferTask }
+
+/** Brings blobs here: from the store if they are there, else by a session that all who want the blob share. */
+export class BlobFetcher {
+  readonly #context: SwarmContext
+  readonly #sessions: SessionTable
+  readonly #links: LinkManager
+  readonly #sizes: SizeFinder
+
+  constructor(context: SwarmContext, sessions: SessionTable, links: LinkManager, sizes: SizeFinder) {
+    this.#context = context
+    this.#sessions = sessions
+    this.#links = links
+    this.#sizes = sizes
+  }
+
+  /** Resolves when the blob is whole, verified and in the store. */
+  async fetch(request: BlobRequest, options: FetchOptions): Promise<StoredBlob> {
+    options.signal?.throwIfAborted()
+    const stored = await this.#stored(request)
+    if (stored) return stored
+    return this.#withSize(request, options, (sizeBytes) =>
+      this.#load(request, sizeBytes, async ({ session, task }) => {
+        const stats = await task.finish(request.origin, options)
+        const { private: isPrivate, mediaType } = session
+        return holdBlob(this.#context.store, request.digest, { sizeBytes, private: isPrivate, mediaType }, stats)
+      }),
+    )
+  }
+
+  /** The blob's bytes in order, while it loads. */
+  async *stream(request: BlobRequest, options: FetchOptions): AsyncGenerator<Uint8Array> {
+    options.signal?.throwIfAborted()
+    const stored = await this.#stored(request)
+    if (stored) {
+      yield* streamAndClose(stored, options)
+      return
+    }
+    const size = await this.#findSize(request, options, new Set())
+    const loading = await this.#open(request, size.sizeBytes)
+    const leave = loading.task.join(request.origin)
+    const stopLooking = this.#lookForPeers(request, loading.session)
+    try {
+      yield* readWhileLoading(loading.session, undefined, options)
+    } finally {
+      leave()
+      stopLooking()
+      this.#sessions.release(loading.session)
+    }
+  }
+
+  async #stored({ digest, size }: BlobRequest): Promise<StoredBlob | undefined> {
+    const facts = await this.#context.store.stat(digest)
+    if (!facts) return undefined
+    checkSize(digest, size, facts.sizeBytes)
+    const account = new TransferAccount(facts.sizeBytes, facts.sizeBytes, 0)
+    return holdBlob(this.#context.store, digest, facts, account.stats(0))
+  }
+
+  async #open(request: BlobRequest, sizeBytes: number): Promise<Loading> {
+    const { digest, mediaType } = request
+    const loading = await this.#sessions.want({ digest, sizeBytes, mediaType, private: request.private })
+    checkSize(digest, sizeBytes, loading.session.layout.sizeBytes)
+    return loading
+  }
+
+  async #load<Result>(
+    request: BlobRequest,
+    sizeBytes: number,
+    use: (loading: Loading) => Promise<Result>,
+  ): Promise<Result> {
+    const loading = await this.#open(request, sizeBytes)
+    const stopLooking = this.#lookForPeers(request, loading.session)
+    try {
+      return await use(loading)
+    } finally {
+      stopLooking()
+      this.#sessions.release(loading.session)
+    }
+  }
+
+  /** A private blob of an open network is looked for nowhere: to ask for it would tell who has it. */
+  #lookForPeers({ topic }: BlobRequest, session: BlobSession): () => void {
+    if (!session.shareable) {
+      session.settle()
+      return () => {}
+    }
+    this.#links.enter(topic)
+    const stop = this.#links.load(topic)
+    void this.#links.look(topic).then(() => session.settle())
+    return stop
+  }
+
+  async #withSize<Result>(
+    request: BlobRequest,
+    options: FetchOptions,
+    use: (sizeBytes: number) => Promise<Result>,
+  ): Promise<Result> {
+    const distrusted = new Set<LinkId>()
+    for (;;) {
+      const size = await this.#findSize(request, options, distrusted)
+      try {
+        return await use(size.sizeBytes)
+      } catch (error) {
+        const maybeWrong = size.link !== undefined && error instanceof TransferError
+        if (!maybeWrong || distrusted.size >= maxWrongSizes || options.signal?.aborted) throw error
+        distrusted.add(size.link)
+      }
+    }
+  }
+
+  async #findSize(
+    request: BlobRequest,
+    options: FetchOptions,
+    distrusted: ReadonlySet<LinkId>,
+  ): Promise<FoundSize> {
+    if (request.size !== undefined) return { sizeBytes: request.size, link: undefined }
+    const { digest, topic, origin, maxBytes = maxBlobBytes } = request
+    this.#links.enter(topic)
+    const stop = this.#links.load(topic)
+    try {
+      const settled = this.#links.look(topic)
+      return await this.#sizes.find(digest, { origin, maxBytes, settled, distrusted, signal: options.signal })
+    } finally {
+      stop()
+    }
+  }
+}
+
+function checkSize(digest: Digest, expected: number | undefined, actual: number): void {
+  if (expected === undefined || expected === actual) return
+  throw new RequestError(
+    'ERR_REQUEST_SIZE',
+    `${digest} has ${actual} bytes here, and was asked for with ${expected}: one of the two descriptors is wrong`,
+  )
+}
+
+async function* streamAndClose(blob: StoredBlob, options: FetchOptions): AsyncGenerator<Uint8Array> {
+  try {
+    yield* blob.stream(undefined, options)
+  } finally {
+    await blob.close()
+  }
+}

@@ -1,0 +1,446 @@
+import { createHash } from 'node:crypto'
+import { Bitfield } from '../core/bitfield.ts'
+import type { ByteRange } from '../core/byte-range.ts'
+import { digestToBytes, type Digest } from '../core/digest.ts'
+import { assertNever, DigestMismatchError, OriginError, TransferError } from '../core/errors.ts'
+import type { Origin } from '../core/origin.ts'
+import { pieceRange, type PieceLayout } from '../core/piece-layout.ts'
+import { wakeAtMs } from '../engine/decide.ts'
+import type { Effect, FailReason } from '../engine/effect.ts'
+import { step } from '../engine/session.ts'
+import type { LinkId, SessionEvent } from '../engine/session-event.ts'
+import { createSession, type SessionState } from '../engine/session-state.ts'
+import type { StoredPart } from '../store/piece-store.ts'
+import type { ControlMessage } from '../wire/messages.ts'
+import { BlobCopy } from './blob-copy.ts'
+import { OriginFetcher, type OriginPiece } from './origin-fetcher.ts'
+import { SessionLinks } from './session-links.ts'
+import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
+import { TransferAccount } from './transfer-account.ts'
+
+/** What a session is opened with. */
+export interface BlobSessionInit {
+  readonly digest: Digest
+  readonly layout: PieceLayout
+  readonly mediaType: string | undefined
+  /** Absent for a blob that is in the store. */
+  readonly part: StoredPart | undefined
+  readonly private: boolean
+}
+
+/** Who wants to know what becomes of a session. */
+export interface SessionObserver {
+  /** Pieces came, or the session ended. */
+  changed?(): void
+  /** Pieces that were here are not any more. */
+  dropped?(pieces: readonly number[]): void
+}
+
+/**
+ * One blob on this node: carries out what the engine decides, and tells it what came of it. It alone touches the blob's state,
+ * part and requests.
+ */
+export class BlobSession {
+  readonly digest: Digest
+  readonly layout: PieceLayout
+  readonly mediaType: string | undefined
+  readonly #context: SwarmContext
+  readonly #state: SessionState
+  readonly #copy: BlobCopy
+  readonly #fetcher: OriginFetcher
+  readonly #links: SessionLinks
+  readonly #observers = new Set<SessionObserver>()
+  readonly #readers = new Map<object, number>()
+  readonly #events: SessionEvent[] = []
+  #stepping = false
+  #timer: { dueMs: number; cancel: () => void } | undefined
+  #origin: Origin | undefined
+  #private: boolean
+  #closed = false
+  #failure: unknown
+  #originError: unknown
+  #account: TransferAccount
+  /** Writes, drops and the commit follow each other. */
+  #writes: Promise<void> = Promise.resolve()
+
+  constructor(context: SwarmContext, { digest, layout, mediaType, part, ...init }: BlobSessionInit) {
+    this.#context = context
+    this.digest = digest
+    this.layout = layout
+    this.mediaType = mediaType
+    this.#private = init.private
+    this.#copy = new BlobCopy(context.store, digest, layout, part)
+    this.#fetcher = new OriginFetcher(layout)
+    const stored = part?.stored.clone() ?? new Bitfield(layout.pieceCount)
+    if (!part) stored.fill()
+    this.#state = createSession({
+      layout,
+      stored,
+      fromOrigin: part?.fromOrigin.clone() ?? new Bitfield(layout.pieceCount),
+      complete: !part,
+      originUsable: false,
+      startFraction: orderOf(context.selfId, digest).readUInt32BE() / 2 ** 32,
+      random: context.random,
+      tuning: { inFlightBytes: context.inFlightBytes },
+    })
+    this.#links = new SessionLinks({
+      context,
+      copy: this.#copy,
+      state: this.#state,
+      isPrivate: () => this.#private,
+      dispatch: (event) => this.#dispatch(event),
+      keep: (entry, piece, chunks, hash) => this.#keepFromPeer(entry, piece, chunks, hash),
+    })
+    this.#account = this.#newAccount()
+  }
+
+  get complete(): boolean {
+    return this.#state.phase === 'complete'
+  }
+
+  /** Why it gave up, if it did. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  get private(): boolean {
+    return this.#private
+  }
+
+  /** Whether peers may know of our copy. */
+  get shareable(): boolean {
+    return this.#context.closedNetwork || !this.#private
+  }
+
+  /** Nobody here or elsewhere needs it open. */
+  get idle(): boolean {
+    if (this.#state.wanted || this.#observers.size > 0 || this.#readers.size > 0) return false
+    return !this.complete || ![...this.#state.links.values()].some((link) => link.wants)
+  }
+
+  get state(): Readonly<SessionState> {
+    return this.#state
+  }
+
+  /** What came from where since somebody last began to want the blob. */
+  get account(): TransferAccount {
+    return this.#account
+  }
+
+  now(): number {
+    return this.#context.clock.monotonicMs()
+  }
+
+  /** Starts, or goes on with, loading the blob. */
+  want(origin: Origin | undefined): void {
+    this.#origin ??= origin
+    if (!this.#state.wanted) {
+      this.#failure = undefined
+      this.#account = this.#newAccount()
+    }
+    const originUsable = this.#origin !== undefined && this.#context.originAllowed
+    this.#dispatch({ type: 'demand:changed', wanted: true, originUsable })
+  }
+
+  /** Nobody waits for the blob any more. What is stored stays for the next time. */
+  unwant(): void {
+    this.#dispatch({ type: 'demand:changed', wanted: false, originUsable: false })
+  }
+
+  /** Returns what ends it. */
+  observe(observer: SessionObserver): () => void {
+    this.#observers.add(observer)
+    return () => this.#observers.delete(observer)
+  }
+
+  /** Somebody reads in order: pieces from where they are on come sooner. */
+  addReader(): { moveTo(piece: number): void; close(): void } {
+    const reader = {}
+    const moved = (): void =>
+      this.#dispatch({ type: 'readers:moved', pieces: [...new Set(this.#readers.values())] })
+    return {
+      moveTo: (piece) => {
+        if (this.#readers.get(reader) === piece) return
+        this.#readers.set(reader, piece)
+        moved()
+      },
+      close: () => {
+        if (this.#readers.delete(reader)) moved()
+      },
+    }
+  }
+
+  attach(entry: LinkEntry): void {
+    if (this.#closed || !this.shareable || !this.#links.attach(entry)) return
+    const ours = orderOf(this.#context.selfId, this.digest)
+    const weYield = Buffer.compare(ours, orderOf(entry.link.peerIdBytes, this.digest)) > 0
+    this.#dispatch({ type: 'link:opened', link: entry.id, distance: entry.distance, weYield })
+  }
+
+  detach(link: LinkId): void {
+    if (this.#links.detach(link)) this.#dispatch({ type: 'link:closed', link })
+  }
+
+  /** A message of an attached peer about this blob. */
+  receive(entry: LinkEntry, message: ControlMessage): void {
+    if (message.type === 'bitfield') {
+      // Who does not know the size asks what we hold, and no more.
+      if (message.sizeBytes === 0 && message.wants) return this.#links.answer(entry)
+      if (message.private) void this.#becomePrivate()
+    }
+    this.#links.receive(entry, message)
+  }
+
+  /** The first round of discovery is over. */
+  settle(): void {
+    this.#dispatch({ type: 'discovery:settled' })
+  }
+
+  /** Whether a peer may have the piece. */
+  canServe(piece: number): boolean {
+    return this.shareable && this.#state.stored.has(piece)
+  }
+
+  /**
+   * Whether a reader may have the piece: it is proven by the whole, or comes from a source that we trust. The last piece waits for
+   * the digest, so that a stream never ends well with wrong bytes.
+   */
+  isProven(piece: number): boolean {
+    if (this.complete) return true
+    if (!this.#state.stored.has(piece) || piece === this.layout.pieceCount - 1) return false
+    return this.#context.closedNetwork || this.#state.fromOrigin.has(piece)
+  }
+
+  read(range: ByteRange): Promise<Uint8Array> {
+    return this.#copy.read(range)
+  }
+
+  /** Ends it; what is stored of an unfinished blob is kept for the next time. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    if (!this.complete) this.unwant()
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#fetcher.stop()
+    this.#notify()
+    await this.#writes
+    await this.#copy.part?.close()
+  }
+
+  #dispatch(event: SessionEvent): void {
+    if (this.#closed) return
+    this.#events.push(event)
+    if (this.#stepping) return
+    this.#stepping = true
+    try {
+      for (let next = this.#events.shift(); next; next = this.#events.shift()) {
+        for (const effect of step(this.#state, next, this.now())) this.#carryOut(effect)
+      }
+    } finally {
+      this.#stepping = false
+    }
+    this.#setTimer()
+  }
+
+  #carryOut(effect: Effect): void {
+    const { digest } = this
+    switch (effect.type) {
+      case 'tell-copy':
+        void this.#links.tellCopy(effect.link, effect.wants)
+        break
+      case 'tell-have':
+        this.#links.send(effect.link, this.#copy.describePieces(effect.pieces))
+        break
+      case 'tell-fetching':
+        this.#links.send(effect.link, [{ type: 'fetching', digest, runs: effect.runs }])
+        break
+      case 'tell-forget':
+        this.#links.send(effect.link, [{ type: 'forget', digest }])
+        break
+      case 'request':
+        this.#links.request(effect.link, effect.piece)
+        break
+      case 'cancel':
+        this.#links.cancel(effect.link, effect.piece)
+        break
+      case 'fetch':
+        this.#fetch(effect.run, effect.first, effect.count)
+        break
+      case 'trim':
+        this.#fetcher.trim(effect.run, effect.count)
+        break
+      case 'check':
+        this.#write(() => this.#commit())
+        break
+      case 'drop':
+        this.#write(async () => this.#copy.part?.drop(effect.pieces))
+        for (const observer of this.#observers) observer.dropped?.(effect.pieces)
+        break
+      case 'distrust':
+        this.#reportDistrust(effect.link)
+        break
+      case 'done':
+        this.#notify()
+        break
+      case 'fail':
+        this.#fail(this.#failureOf(effect.reason))
+        break
+      default:
+        assertNever(effect)
+    }
+  }
+
+  #fetch(run: number, first: number, count: number): void {
+    const origin = this.#origin
+    if (!origin) return
+    this.#fetcher.start(run, first, count, origin, {
+      moved: () => this.#dispatch({ type: 'origin:moved', run }),
+      answered: async ({ usedCredentials }) => {
+        if (usedCredentials) await this.#becomePrivate()
+      },
+      piece: (piece) => this.#keepFromOrigin(piece),
+      ended: () => this.#dispatch({ type: 'origin:ended', run }),
+      failed: (error) => this.#originFailed(run, error),
+    })
+  }
+
+  #originFailed(run: number, error: unknown): void {
+    this.#originError = error
+    this.#context.logger.info('the origin failed', { digest: this.digest, origin: this.#origin?.name, error })
+    const known = error instanceof OriginError ? error : undefined
+    this.#dispatch({
+      type: 'origin:failed',
+      run,
+      retryable: known?.retryable ?? false,
+      retryAfterMs: known?.retryAfterMs,
+    })
+  }
+
+  #keepFromPeer(
+    entry: LinkEntry,
+    piece: number,
+    chunks: readonly Uint8Array[],
+    hash: Uint8Array,
+  ): Promise<void> {
+    return this.#write(async () => {
+      if (this.#state.stored.has(piece) || !this.#copy.part) return
+      await this.#copy.part.write(piece, chunks, 'peer', hash)
+      const whole = this.#state.links.get(entry.id)?.holds.complete ?? false
+      const { length } = pieceRange(this.layout, piece)
+      this.#account.fromPeer(entry.link.peerId, entry.foundBy, length, whole)
+      this.#stored(piece, entry.id, entry.link.peerId)
+    })
+  }
+
+  #keepFromOrigin({ piece, chunks, hash }: OriginPiece): Promise<void> {
+    this.#account.fromOrigin(pieceRange(this.layout, piece).length)
+    return this.#write(async () => {
+      if (this.#state.fromOrigin.has(piece) || !this.#copy.part) return
+      await this.#copy.part.write(piece, chunks, 'origin', hash)
+      this.#stored(piece, 'origin', 'origin')
+    })
+  }
+
+  #stored(piece: number, from: LinkId | 'origin', name: string): void {
+    this.#dispatch({ type: 'piece:stored', piece, from })
+    this.#context.emit('piece:stored', { digest: this.digest, piece, from: name })
+    this.#notify()
+  }
+
+  /** A write that fails ends the session: without a place for its bytes there is nothing to go on with. */
+  #write(write: () => Promise<void>): Promise<void> {
+    this.#writes = this.#writes.then(write).catch((error: unknown) => this.#fail(error))
+    return this.#writes
+  }
+
+  async #commit(): Promise<void> {
+    try {
+      await this.#copy.part?.commit({ mediaType: this.mediaType })
+    } catch (error) {
+      if (!(error instanceof DigestMismatchError)) throw error
+      this.#originError = error
+      this.#dispatch({ type: 'blob:checked', ok: false })
+      return
+    }
+    this.#copy.completed()
+    this.#dispatch({ type: 'blob:checked', ok: true })
+    this.#context.emit('blob:stored', { digest: this.digest, stats: this.#account.stats(this.now()) })
+    if (!this.shareable) this.#context.emit('sharing:withheld', { digest: this.digest })
+  }
+
+  /** The blob turned out to need credentials: from now on only members of a closed network may know of it. */
+  async #becomePrivate(): Promise<void> {
+    if (this.#private) return
+    this.#private = true
+    await this.#write(async () => this.#copy.part?.markPrivate())
+    if (this.shareable) return
+    for (const entry of this.#links.entries()) {
+      entry.link.send(emptyCopy(this.digest, this.layout.sizeBytes))
+      this.detach(entry.id)
+    }
+  }
+
+  #reportDistrust(link: LinkId): void {
+    const entry = this.#links.entry(link)
+    if (!entry) return
+    const { peerId } = entry.link
+    this.#context.logger.warn('a peer sent wrong bytes', { digest: this.digest, peer: peerId })
+    this.#context.emit('peer:distrusted', { digest: this.digest, peerId })
+  }
+
+  #failureOf(reason: FailReason): unknown {
+    const cause = this.#originError
+    if (reason === 'origin-mismatch') return cause
+    const origin = this.#context.originAllowed ? this.#origin : undefined
+    const why = origin ? `${origin.name} failed: ${messageOf(cause)}` : 'no origin may be asked'
+    const message =
+      reason === 'peer-mismatch'
+        ? `peers sent bytes that do not match ${this.digest}, and ${why}`
+        : `no peer has ${this.digest}, and ${why}; start a node that has it, or the registry`
+    return new TransferError('ERR_SWARM_NO_SOURCE', message, { cause })
+  }
+
+  #fail(error: unknown): void {
+    if (this.complete || this.#failure !== undefined) return
+    this.#failure = error
+    this.unwant()
+    this.#notify()
+  }
+
+  #notify(): void {
+    for (const observer of [...this.#observers]) observer.changed?.()
+  }
+
+  #newAccount(): TransferAccount {
+    let storedBytes = 0
+    for (const piece of this.#state.stored.indexes()) storedBytes += pieceRange(this.layout, piece).length
+    return new TransferAccount(this.layout.sizeBytes, storedBytes, this.now())
+  }
+
+  #setTimer(): void {
+    const now = this.now()
+    const dueMs = wakeAtMs(this.#state, now)
+    if (this.#timer && dueMs !== undefined && this.#timer.dueMs <= dueMs) return
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (dueMs === undefined) return
+    const cancel = this.#context.clock.after(Math.max(0, dueMs - now), () => {
+      this.#timer = undefined
+      this.#dispatch({ type: 'tick' })
+    })
+    this.#timer = { dueMs, cancel }
+  }
+}
+
+/** Decides who lets go when two nodes fetch the same piece, and where in a blob each begins. */
+function orderOf(peerIdBytes: Uint8Array, digest: Digest): Buffer {
+  return createHash('sha256').update(peerIdBytes).update(digestToBytes(digest)).digest()
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'it gave no reason'
+}

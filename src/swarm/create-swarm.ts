@@ -1,0 +1,140 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock, type Clock } from '../core/clock.ts'
+import { RequestError } from '../core/errors.ts'
+import { silentLogger, type Logger } from '../core/log.ts'
+import { checkNumber } from '../core/options.ts'
+import { seededRandom, type Random } from '../core/random.ts'
+import { CombinedDiscovery } from '../discovery/combined-discovery.ts'
+import type { DiscoveryPlugin } from '../discovery/discovery.ts'
+import { dht } from '../discovery/dht-discovery.ts'
+import { mdns } from '../discovery/mdns-discovery.ts'
+import { loadIdentitySeed } from '../net/identity.ts'
+import { createDefaultNode, type Libp2pNode } from '../net/libp2p-node.ts'
+import { parseNetworkKey } from '../net/network-key.ts'
+import { ManifestResolver } from '../oci/manifest-resolver.ts'
+import { fsBackend } from '../store/fs-backend.ts'
+import { PieceStore } from '../store/piece-store.ts'
+import type { Location } from '../wire/messages.ts'
+import { SwarmNode } from './swarm-node.ts'
+import type { LocationOptions, SwarmOptions } from './swarm-init.ts'
+import { Swarm } from './swarm.ts'
+
+const mib = 1024 * 1024
+const defaultMemoryBytes = 64 * mib
+const defaultMaxLinks = 64
+
+/**
+ * Starts a node: it listens, looks for peers, offers what its store holds, and fetches what it is asked for.
+ *
+ * @throws {@link RequestError} `ERR_REQUEST_OPTION` when a setting cannot be used; it says which and why
+ * @throws {@link StoreError} when the default store cannot be opened
+ * @example
+ * ```ts
+ * import { createSwarm, fsBackend, peers, PieceStore } from 'damselfly'
+ *
+ * await using store = await PieceStore.open(fsBackend('./blobs'), { quotaBytes: 50e9 })
+ * await using swarm = await createSwarm({ store, discovery: [peers(['/ip4/127.0.0.1/tcp/4001'])] })
+ * console.log(swarm.addresses)
+ * ```
+ * @public
+ */
+export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
+  const settings = resolveOptions(options)
+  const made = new AsyncDisposableStack()
+  try {
+    const store = options.store ?? made.use(await PieceStore.open(fsBackend(defaultDirectory())))
+    const resolver = options.resolver ?? made.adopt(new ManifestResolver(), (resolver) => resolver.close())
+    const node = options.libp2p ?? made.adopt(await makeNode(options, settings), (node) => node.stop())
+    const { clock, logger, random } = settings
+    const swarm = new Swarm((emit) => {
+      const context = {
+        store,
+        clock,
+        random,
+        logger,
+        emit,
+        selfId: node.peerId.toMultihash().bytes,
+        closedNetwork: settings.networkKey !== undefined,
+        originAllowed: settings.origin === 'auto',
+        inFlightBytes: settings.memoryBytes,
+      }
+      const { location, maxLinks } = settings
+      return new SwarmNode({ context, resolver, node, location, maxLinks, release: () => made.disposeAsync() })
+    })
+    try {
+      await swarm.start(async (connect) => {
+        if (!options.libp2p) await node.start()
+        const { networkKey } = settings
+        return CombinedDiscovery.create(settings.discovery, { node, clock, random, logger, networkKey, connect })
+      })
+    } catch (error) {
+      await swarm.close()
+      throw error
+    }
+    return swarm
+  } catch (error) {
+    await made.disposeAsync()
+    throw error
+  }
+}
+
+/** Options with their defaults, checked. */
+interface Settings {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly random: Random
+  readonly origin: 'auto' | 'never'
+  readonly discovery: readonly DiscoveryPlugin[]
+  readonly networkKey: Uint8Array | undefined
+  readonly location: Location
+  readonly memoryBytes: number
+  readonly maxLinks: number
+}
+
+function resolveOptions(options: SwarmOptions): Settings {
+  const { limits = {}, location = {}, origin = 'auto' } = options
+  if (origin !== 'auto' && origin !== 'never') {
+    throw new RequestError('ERR_REQUEST_OPTION', `origin is ${String(origin)}: write 'auto' or 'never'`)
+  }
+  if (options.libp2p && options.network) {
+    throw new RequestError(
+      'ERR_REQUEST_OPTION',
+      'network.key cannot close a libp2p node that exists: leave libp2p out, or wrap its encrypter with networkKeyEncrypter',
+    )
+  }
+  return {
+    clock: options.clock ?? systemClock,
+    logger: options.logger ?? silentLogger,
+    random: seededRandom(),
+    origin,
+    discovery: options.discovery ?? [dht(), mdns()],
+    networkKey: options.network ? parseNetworkKey(options.network.key) : undefined,
+    location: resolveLocation(location),
+    memoryBytes: checkNumber('limits.memoryBytes', limits.memoryBytes ?? defaultMemoryBytes, mib),
+    maxLinks: checkNumber('limits.maxLinks', limits.maxLinks ?? defaultMaxLinks, 1),
+  }
+}
+
+function resolveLocation({ region = '', zone = '', rack = '' }: LocationOptions): Location {
+  for (const [name, value] of Object.entries({ region, zone, rack })) {
+    if (Buffer.byteLength(value) <= 64) continue
+    throw new RequestError('ERR_REQUEST_OPTION', `location.${name} is longer than 64 bytes`)
+  }
+  return { region, zone, rack }
+}
+
+async function makeNode(options: SwarmOptions, settings: Settings): Promise<Libp2pNode> {
+  const { listen, identityFile } = options
+  return createDefaultNode({
+    listen,
+    networkKey: settings.networkKey,
+    identitySeed: identityFile === undefined ? undefined : await loadIdentitySeed(identityFile),
+    services: Object.assign({}, ...settings.discovery.map((plugin) => plugin.services ?? {})),
+  })
+}
+
+/** Where the default store lives: `$XDG_CACHE_HOME/damselfly`, else `~/.cache/damselfly`. */
+export function defaultDirectory(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'damselfly')
+}

@@ -1,0 +1,40 @@
+import { createHasher } from '../core/digest.ts'
+import type { PeerError } from '../core/errors.ts'
+import type { RequestOutcome } from '../engine/session-event.ts'
+import type { LaneSink } from './request-lane.ts'
+
+/** What becomes of a piece that a peer sends. */
+export interface IntakeHandlers {
+  sent(): void
+  moved(bytes: number): void
+  /** All bytes are here and match. `release` is to be called when they are out of memory. */
+  verified(chunks: readonly Uint8Array[], release: () => void): void
+  ended(outcome: RequestOutcome): void
+}
+
+/**
+ * Takes a piece from a peer, hashing as it arrives: when the last byte is here, so is the verdict. The bytes stay in
+ * the chunks in which they came, to be written together.
+ */
+export function pieceIntake(expectedHash: Uint8Array, handlers: IntakeHandlers): LaneSink {
+  const hasher = createHasher()
+  const chunks: Uint8Array[] = []
+  return {
+    sent: () => handlers.sent(),
+    header() {},
+    chunk(bytes) {
+      hasher.update(bytes)
+      chunks.push(bytes)
+      handlers.moved(bytes.byteLength)
+    },
+    end(release) {
+      if (Buffer.compare(hasher.raw(), expectedHash) === 0) return handlers.verified(chunks, release)
+      release()
+      handlers.ended({ kind: 'corrupt' })
+    },
+    busy: (retryAfterMs) => handlers.ended({ kind: 'busy', retryAfterMs }),
+    absent: () => handlers.ended({ kind: 'absent' }),
+    failed: (error: PeerError) =>
+      handlers.ended({ kind: error.code === 'ERR_PEER_PROTOCOL' ? 'corrupt' : 'failed' }),
+  }
+}

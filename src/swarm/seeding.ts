@@ -1,0 +1,137 @@
+import { maxManifestBytes, mediaTypes, type Descriptor, type Platform } from '../core/descriptor.ts'
+import type { Digest } from '../core/digest.ts'
+import { RequestError } from '../core/errors.ts'
+import { ImageLayout } from '../oci/fs-image-layout.ts'
+import { parseManifest } from '../oci/image-manifest.ts'
+import type { BlobFetcher } from './blob-fetcher.ts'
+import type { ImageFetcher } from './image-fetcher.ts'
+import type { LinkManager } from './link-manager.ts'
+import type { SwarmContext } from './swarm-context.ts'
+import type { FetchOptions, LayerRequest } from './transfer.ts'
+
+/**
+ * What to seed: an image by reference (fetched first), the images of an OCI image layout, a file, bytes with their
+ * descriptor, or a layer (fetched first).
+ * @public
+ */
+export type SeedSource =
+  | { readonly reference: string; readonly platform?: string | Platform | undefined }
+  | { readonly layout: string }
+  | { readonly file: string; readonly mediaType?: string | undefined }
+  | { readonly blob: Descriptor; readonly bytes: AsyncIterable<Uint8Array> }
+  | LayerRequest
+
+/**
+ * Something that is seeded until this is closed.
+ * @public
+ */
+export interface SeedHandle extends AsyncDisposable {
+  /** What others gather around: digest of the image's manifest, or of the blob. */
+  readonly topic: Digest
+  /** All blobs of it, the topic's own included. */
+  readonly digests: readonly Digest[]
+  /** Stops telling the world, and lets the store evict the bytes. */
+  close(): Promise<void>
+}
+
+/** Manifests may be told of after a restart: their media type says that others gather around them. */
+const topicTypes: ReadonlySet<string> = new Set([
+  mediaTypes.ociManifest,
+  mediaTypes.ociIndex,
+  mediaTypes.dockerManifest,
+  mediaTypes.dockerIndex,
+])
+
+/** Tells the world what the store holds. */
+export class Seeding {
+  readonly #context: SwarmContext
+  readonly #links: LinkManager
+  readonly #blobs: BlobFetcher
+  readonly #images: ImageFetcher
+
+  constructor(context: SwarmContext, links: LinkManager, blobs: BlobFetcher, images: ImageFetcher) {
+    this.#context = context
+    this.#links = links
+    this.#blobs = blobs
+    this.#images = images
+  }
+
+  /** Gathers around the images that the store holds from before. */
+  async resume(signal: AbortSignal): Promise<void> {
+    for await (const { digest, mediaType, private: isPrivate } of this.#context.store.list()) {
+      if (signal.aborted) return
+      if (isPrivate && !this.#context.closedNetwork) continue
+      if (mediaType && topicTypes.has(mediaType)) this.#links.enter(digest)
+    }
+  }
+
+  async seed(source: SeedSource, options: FetchOptions): Promise<SeedHandle> {
+    if ('reference' in source) return this.#seedImage(source, options)
+    if ('layout' in source) return this.#seedLayout(source.layout, options)
+    if ('file' in source) {
+      const { digest } = await this.#context.store.importFile(source.file, {
+        mediaType: source.mediaType,
+        signal: options.signal,
+      })
+      return this.#hold(digest, [digest])
+    }
+    if ('blob' in source) {
+      await this.#context.store.import(source.blob, source.bytes, { signal: options.signal })
+      return this.#hold(source.blob.digest, [source.blob.digest])
+    }
+    const blob = await this.#blobs.fetch({ ...source, topic: source.digest }, options)
+    await blob.close()
+    return this.#hold(source.digest, [source.digest])
+  }
+
+  async #seedImage(
+    { reference, platform }: { reference: string; platform?: string | Platform | undefined },
+    options: FetchOptions,
+  ): Promise<SeedHandle> {
+    await using image = await this.#images.fetch(reference, { ...options, platform })
+    const blobs = [image.manifest, image.config, ...image.layers].map(({ digest }) => digest)
+    return this.#hold(image.manifest.digest, [...new Set([image.digest, ...blobs])])
+  }
+
+  async #seedLayout(directory: string, options: FetchOptions): Promise<SeedHandle> {
+    const layout = await ImageLayout.open(directory)
+    const entries = await layout.entries()
+    const digests = new Set<Digest>()
+    const queue: Descriptor[] = [...entries]
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      // A layout may hold some platforms of an index only; what is not there is not seeded.
+      if (digests.has(next.digest) || !(await layout.hasBlob(next))) continue
+      digests.add(next.digest)
+      await this.#import(layout, next, options)
+      if (topicTypes.has(next.mediaType) && next.size <= maxManifestBytes) {
+        queue.push(...(await this.#contents(next)))
+        this.#links.enter(next.digest)
+      }
+    }
+    const topic = entries.find(({ digest }) => digests.has(digest))
+    if (!topic) {
+      throw new RequestError('ERR_REQUEST_OPTION', `${directory} holds none of the images that its index.json names`)
+    }
+    return this.#hold(topic.digest, [...digests])
+  }
+
+  async #import(layout: ImageLayout, blob: Descriptor, { signal }: FetchOptions): Promise<void> {
+    await this.#context.store.import(blob, layout.read(blob.digest), { signal })
+  }
+
+  async #contents({ digest, size, mediaType }: Descriptor): Promise<readonly Descriptor[]> {
+    const bytes = await this.#context.store.read(digest, { offset: 0, length: size })
+    const parsed = parseManifest(bytes, mediaType)
+    return parsed.kind === 'index' ? parsed.manifests : [parsed.config, ...parsed.layers]
+  }
+
+  #hold(topic: Digest, digests: readonly Digest[]): SeedHandle {
+    const leases = digests.map((digest) => this.#context.store.lease(digest))
+    this.#links.enter(topic)
+    const close = async (): Promise<void> => {
+      for (const lease of leases.splice(0)) lease[Symbol.dispose]()
+      await this.#links.leave(topic)
+    }
+    return { topic, digests, close, [Symbol.asyncDispose]: close }
+  }
+}

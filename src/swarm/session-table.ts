@@ -1,0 +1,164 @@
+import type { Digest } from '../core/digest.ts'
+import { pieceLayout } from '../core/piece-layout.ts'
+import type { LinkId } from '../engine/session-event.ts'
+import type { ControlMessage } from '../wire/messages.ts'
+import { BlobSession } from './blob-session.ts'
+import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
+import { TransferTask } from './transfer-task.ts'
+
+/** What is needed to open a blob that is not in the store. */
+export interface OpenRequest {
+  readonly digest: Digest
+  readonly sizeBytes: number
+  readonly mediaType?: string | undefined
+  readonly private?: boolean | undefined
+}
+
+interface Open {
+  readonly session: BlobSession
+  readonly task: TransferTask
+}
+
+/** The sessions of this node: at most one a blob, opened by a caller here or by a peer who asks for what the store has. */
+export class SessionTable {
+  readonly #context: SwarmContext
+  readonly #open = new Map<Digest, Open>()
+  readonly #opening = new Map<Digest, Promise<Open | undefined>>()
+  /** Messages of a peer that wait for one before them. */
+  readonly #inboxes = new Map<LinkId, Promise<void>>()
+  #closed = false
+
+  constructor(context: SwarmContext) {
+    this.#context = context
+  }
+
+  get(digest: Digest): BlobSession | undefined {
+    return this.#open.get(digest)?.session
+  }
+
+  all(): BlobSession[] {
+    return [...this.#open.values()].map(({ session }) => session)
+  }
+
+  /** The session of a blob that a caller wants, new or shared. */
+  async want(request: OpenRequest): Promise<Open> {
+    const open = await this.#ensure(request.digest, request)
+    if (open) return open
+    // Somebody else's attempt found nothing to serve; ours brings what it takes to load the blob.
+    return this.want(request)
+  }
+
+  attach(entry: LinkEntry): void {
+    for (const { session } of this.#open.values()) session.attach(entry)
+  }
+
+  detach(link: LinkId): void {
+    for (const { session } of this.#open.values()) {
+      session.detach(link)
+      this.release(session)
+    }
+  }
+
+  /** A peer's message about a blob; those of one peer are taken in as they came, though some have to wait for the store. */
+  receive(entry: LinkEntry, message: ControlMessage & { digest: Digest }): void {
+    const before = this.#inboxes.get(entry.id)
+    if (!before && this.#receiveNow(entry, message)) return
+    const after = (before ?? Promise.resolve())
+      .then(() => this.#receiveLater(entry, message))
+      .catch((error: unknown) => this.#context.logger.warn('a blob could not be opened', { error }))
+      .finally(() => {
+        if (this.#inboxes.get(entry.id) === after) this.#inboxes.delete(entry.id)
+      })
+    this.#inboxes.set(entry.id, after)
+  }
+
+  /** False when the store must be asked first. */
+  #receiveNow(entry: LinkEntry, message: ControlMessage & { digest: Digest }): boolean {
+    const open = this.#open.get(message.digest)
+    const asks = message.type === 'bitfield' && message.wants
+    if (!open) return !asks
+    const { session } = open
+    if (session.shareable) {
+      session.attach(entry)
+      session.receive(entry, message)
+      if (message.type === 'forget') this.release(session)
+    } else if (asks) {
+      entry.link.send(emptyCopy(message.digest, message.sizeBytes))
+    }
+    return true
+  }
+
+  /** What is not here, withheld or unknown is answered alike. */
+  async #receiveLater(entry: LinkEntry, message: ControlMessage & { digest: Digest }): Promise<void> {
+    if (this.#receiveNow(entry, message) || message.type !== 'bitfield') return
+    const open = await this.#ensure(message.digest)
+    if (open) this.#receiveNow(entry, message)
+    else entry.link.send(emptyCopy(message.digest, message.sizeBytes))
+  }
+
+  /** The session that may serve a blob to peers, opened from the store if need be. */
+  async serving(digest: Digest): Promise<BlobSession | undefined> {
+    const open = this.#open.get(digest) ?? (await this.#ensure(digest))
+    return open?.session
+  }
+
+  /** Closes a session that nobody needs. */
+  release(session: BlobSession): void {
+    if (!session.idle || this.#open.get(session.digest)?.session !== session) return
+    this.#open.delete(session.digest)
+    // A new session of the same blob waits until this one has let go of the part.
+    const closing = session.close().then(() => undefined)
+    this.#opening.set(session.digest, closing)
+    void closing.finally(() => {
+      if (this.#opening.get(session.digest) === closing) this.#opening.delete(session.digest)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.allSettled(this.#opening.values())
+    await Promise.all(this.all().map((session) => session.close()))
+    this.#open.clear()
+  }
+
+  async #ensure(digest: Digest, request?: OpenRequest): Promise<Open | undefined> {
+    const open = this.#open.get(digest)
+    if (open) return open
+    const before = this.#opening.get(digest)
+    if (before) {
+      await before.catch(() => {})
+      return this.#ensure(digest, request)
+    }
+    const opening = this.#openSession(digest, request)
+    this.#opening.set(digest, opening)
+    try {
+      return await opening
+    } finally {
+      if (this.#opening.get(digest) === opening) this.#opening.delete(digest)
+    }
+  }
+
+  async #openSession(digest: Digest, request?: OpenRequest): Promise<Open | undefined> {
+    const { store } = this.#context
+    const facts = await store.stat(digest)
+    if (!facts && !request) return undefined
+    const sizeBytes = facts?.sizeBytes ?? request?.sizeBytes ?? 0
+    const part = facts ? undefined : await store.part(digest, sizeBytes)
+    if (part && request?.private) await part.markPrivate()
+    const session = new BlobSession(this.#context, {
+      digest,
+      layout: pieceLayout(sizeBytes),
+      mediaType: facts?.mediaType ?? request?.mediaType,
+      part,
+      private: facts?.private ?? part?.private ?? false,
+    })
+    const open = { session, task: new TransferTask(session) }
+    if (this.#closed) {
+      await session.close()
+      return open
+    }
+    this.#open.set(digest, open)
+    for (const entry of this.#context.links.values()) session.attach(entry)
+    return open
+  }
+}

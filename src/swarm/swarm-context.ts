@@ -1,0 +1,49 @@
+import type { Clock } from '../core/clock.ts'
+import type { Digest } from '../core/digest.ts'
+import type { Logger } from '../core/log.ts'
+import type { Random } from '../core/random.ts'
+import type { LinkId } from '../engine/session-event.ts'
+import type { Link } from '../net/link.ts'
+import type { PieceStore } from '../store/piece-store.ts'
+import type { RequestLane } from './request-lane.ts'
+import type { SwarmEvents } from './swarm-events.ts'
+import type { BitfieldMessage } from '../wire/messages.ts'
+
+/** A link with what the node keeps beside it. */
+export interface LinkEntry {
+  readonly id: LinkId
+  readonly link: Link
+  readonly lane: RequestLane
+  /** 0 same rack, 1 same zone, 2 same region or unknown, 3 another region. */
+  readonly distance: number
+  /** All the ways in which the peer was found; grows. */
+  readonly foundBy: readonly string[]
+  /** Topics that the peer told us it gathers around, the newest last. */
+  readonly topics: Set<Digest>
+}
+
+/** Emits an event of {@link SwarmEvents}. */
+export type Emit = <Name extends keyof SwarmEvents>(name: Name, detail: SwarmEvents[Name]['detail']) => void
+
+/** What all parts of one node share. */
+export interface SwarmContext {
+  readonly store: PieceStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly emit: Emit
+  /** Our peer id, in its binary form. */
+  readonly selfId: Uint8Array
+  /** Members of a closed network trust each other, and share what came with credentials. */
+  readonly closedNetwork: boolean
+  readonly originAllowed: boolean
+  readonly links: ReadonlyMap<LinkId, LinkEntry>
+  /** Bytes of unfinished pieces that this node may have in memory. */
+  readonly inFlightBytes: number
+}
+
+/** The one answer about a blob that is not here, withheld, or unknown. */
+export function emptyCopy(digest: Digest, sizeBytes: number): BitfieldMessage {
+  const facts = { wants: false, complete: false, private: false }
+  return { type: 'bitfield', digest, sizeBytes, ...facts, bits: new Uint8Array(0) }
+}

@@ -1,0 +1,66 @@
+import type { Digest } from '../core/digest.ts'
+import type { TransferStats } from './transfer.ts'
+
+/**
+ * A blob, in an event.
+ * @public
+ */
+export interface BlobEvent {
+  readonly digest: Digest
+}
+
+/**
+ * A blob that became whole and verified.
+ * @public
+ */
+export interface BlobStoredEvent extends BlobEvent {
+  readonly stats: TransferStats
+}
+
+/**
+ * A piece that is verified and may be given to others.
+ * @public
+ */
+export interface PieceStoredEvent extends BlobEvent {
+  /** 0-based. */
+  readonly piece: number
+  /** Peer id, or `origin`. */
+  readonly from: string
+}
+
+/**
+ * A peer, in an event.
+ * @public
+ */
+export interface PeerEvent {
+  readonly peerId: string
+  /** All the ways in which it was found so far, the first one first. */
+  readonly foundBy: readonly string[]
+}
+
+/**
+ * A peer whose bytes were not what it had said they are.
+ * @public
+ */
+export interface PeerDistrustedEvent extends BlobEvent {
+  readonly peerId: string
+}
+
+/**
+ * Events of {@link Swarm}: the noun, then what happened to it. The facts are in `event.detail`.
+ * @public
+ */
+export interface SwarmEvents {
+  /** A link to a peer is open. */
+  'peer:linked': CustomEvent<PeerEvent>
+  /** A link to a peer has ended. */
+  'peer:unlinked': CustomEvent<PeerEvent>
+  /** A peer sent wrong bytes and is not asked for that blob again. */
+  'peer:distrusted': CustomEvent<PeerDistrustedEvent>
+  /** A piece came, from a peer or the origin. */
+  'piece:stored': CustomEvent<PieceStoredEvent>
+  /** A blob is whole, and its digest matches. */
+  'blob:stored': CustomEvent<BlobStoredEvent>
+  /** A blob came with credentials and is not offered to anybody, for this is no closed network. */
+  'sharing:withheld': CustomEvent<BlobEvent>
+}

@@ -1,0 +1,65 @@
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { DiscoveryPlugin } from '../discovery/discovery.ts'
+import type { Libp2pNode } from '../net/libp2p-node.ts'
+import type { ManifestResolver } from '../oci/manifest-resolver.ts'
+import type { PieceStore } from '../store/piece-store.ts'
+
+/**
+ * Makes a closed network of all nodes that have the key.
+ * @public
+ */
+export interface NetworkOptions {
+  /** 32 random bytes, or 64 hex digits as `openssl rand -hex 32` prints them. Nodes without it cannot connect at all. */
+  key: Uint8Array | string
+}
+
+/**
+ * Where a node stands. Nearer peers are preferred.
+ * @public
+ */
+export interface LocationOptions {
+  region?: string | undefined
+  zone?: string | undefined
+  rack?: string | undefined
+}
+
+/**
+ * Bounds on what a node uses.
+ * @public
+ */
+export interface LimitOptions {
+  /** Bytes of unfinished pieces in memory, over all blobs. @defaultValue 64 MiB */
+  memoryBytes?: number | undefined
+  /** Links that are open at once. @defaultValue 64 */
+  maxLinks?: number | undefined
+}
+
+/**
+ * Settings of `createSwarm`. All are optional.
+ * @public
+ */
+export interface SwarmOptions {
+  /** One line makes a closed fleet: members share everything and trust each other's piece hashes. @defaultValue open to all */
+  network?: NetworkOptions | undefined
+  /** Where bytes live. What you pass in, you close. @defaultValue the file system, under the user's cache directory */
+  store?: PieceStore | undefined
+  /** Turns references into layers. What you pass in, you close. @defaultValue anonymous, plus the user's docker and podman credentials */
+  resolver?: ManifestResolver | undefined
+  /** Your own libp2p node, started; it needs the identify service. What you pass in, you close. */
+  libp2p?: Libp2pNode | undefined
+  /** Multiaddrs to listen on; an empty list makes a node that only dials. @defaultValue `['/ip4/0.0.0.0/tcp/0']` */
+  listen?: readonly string[] | undefined
+  /** File with this node's private key, made with mode 0600 if absent, so that its peer id lasts. @defaultValue a new identity */
+  identityFile?: string | undefined
+  /** Ways to find peers. @defaultValue `[dht(), mdns()]` */
+  discovery?: readonly DiscoveryPlugin[] | undefined
+  location?: LocationOptions | undefined
+  /** `never` for isolated networks: the origin is never asked. @defaultValue `'auto'` */
+  origin?: 'auto' | 'never' | undefined
+  limits?: LimitOptions | undefined
+  /** @defaultValue a logger that says nothing */
+  logger?: Logger | undefined
+  /** @defaultValue the machine's clock */
+  clock?: Clock | undefined
+}

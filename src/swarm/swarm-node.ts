@@ -1,0 +1,209 @@
+import type { AbortOptions } from '../core/options.ts'
+import { TransferError } from '../core/errors.ts'
+import type { LinkId } from '../engine/session-event.ts'
+import { LinkBook } from '../engine/links.ts'
+import type { Discovery } from '../discovery/discovery.ts'
+import type { IncomingRequest, Link } from '../net/link.ts'
+import { LinkHost } from '../net/link-host.ts'
+import type { Libp2pNode } from '../net/libp2p-node.ts'
+import { MemberAddresses } from '../net/member-addresses.ts'
+import type { ManifestResolver } from '../oci/manifest-resolver.ts'
+import type { ControlMessage, Location } from '../wire/messages.ts'
+import { protocolVersion } from '../wire/protocol.ts'
+import { BlobFetcher } from './blob-fetcher.ts'
+import { ImageFetcher } from './image-fetcher.ts'
+import { LinkManager, type TopicDiscovery } from './link-manager.ts'
+import { Seeding } from './seeding.ts'
+import { SessionTable } from './session-table.ts'
+import { SizeFinder } from './size-finder.ts'
+import type { LinkEntry, SwarmContext } from './swarm-context.ts'
+import type { SwarmStats } from './swarm-stats.ts'
+import { UploadService } from './upload-service.ts'
+
+/** The parts that `createSwarm` made or was given. */
+export interface SwarmNodeInit {
+  readonly context: Omit<SwarmContext, 'links'>
+  readonly resolver: ManifestResolver
+  readonly location: Location
+  readonly maxLinks: number
+  readonly node: Libp2pNode
+  /** Closes what was made for this node alone, in order. */
+  readonly release: () => Promise<void>
+}
+
+/** One node: wires sessions, links, uploads and discovery together, and ends them in the right order. */
+export class SwarmNode {
+  readonly context: SwarmContext
+  readonly resolver: ManifestResolver
+  readonly node: Libp2pNode
+  readonly #host: LinkHost
+  readonly blobs: BlobFetcher
+  readonly images: ImageFetcher
+  readonly seeding: Seeding
+  readonly #links: LinkManager
+  readonly #sessions: SessionTable
+  readonly #sizes: SizeFinder
+  readonly #uploads: UploadService
+  readonly #release: () => Promise<void>
+  readonly #closing = new AbortController()
+  readonly #running = new Set<Promise<unknown>>()
+  readonly #received = { origin: 0, peers: 0 }
+  #discovery: Discovery | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(init: SwarmNodeInit) {
+    const links = new Map<LinkId, LinkEntry>()
+    const context = { ...init.context, emit: this.#counted(init.context.emit), links }
+    this.context = context
+    this.resolver = init.resolver
+    this.#release = init.release
+    this.#sessions = new SessionTable(context)
+    this.#sizes = new SizeFinder(context)
+    this.#uploads = new UploadService(context)
+    this.node = init.node
+    this.#host = new LinkHost({
+      node: init.node,
+      hello: () => ({ type: 'hello', version: protocolVersion, supernode: false, location: init.location }),
+      handlers: {
+        opened: (link) => this.#links.opened(link),
+        closed: (link) => this.#links.closed(link),
+        message: (link, message) => this.#receive(link, message),
+        request: (request) => void this.#serve(request),
+      },
+      clock: context.clock,
+      logger: context.logger,
+      maxLinks: init.maxLinks,
+    })
+    this.#links = new LinkManager({
+      context,
+      host: this.#host,
+      book: new LinkBook(this.peerId, init.maxLinks, context.random),
+      addresses: new MemberAddresses(init.node),
+      location: init.location,
+      handlers: {
+        opened: (entry) => {
+          this.#sessions.attach(entry)
+          this.#sizes.attach(entry)
+        },
+        closed: (entry) => {
+          this.#sessions.detach(entry.id)
+          this.#sizes.detach(entry.id)
+        },
+      },
+    })
+    this.blobs = new BlobFetcher(context, this.#sessions, this.#links, this.#sizes)
+    this.images = new ImageFetcher(context, init.resolver, this.blobs)
+    this.seeding = new Seeding(context, this.#links, this.blobs, this.images)
+  }
+
+  get peerId(): string {
+    return this.node.peerId.toString()
+  }
+
+  /** What discoveries ask for peers that are worth a link whatever the topic. */
+  get connect(): LinkManager['connect'] {
+    return (peer, foundBy) => this.#links.connect(peer, foundBy)
+  }
+
+  /** Links are accepted from now on. */
+  listen(): Promise<void> {
+    return this.#host.start()
+  }
+
+  async start(discovery: Discovery & TopicDiscovery): Promise<void> {
+    this.#discovery = discovery
+    this.#links.start(discovery)
+    await this.seeding.resume(this.#closing.signal)
+  }
+
+  /** Runs a call of the user: it ends with its own signal, or with the node. */
+  async run<Result>(call: (signal: AbortSignal) => Promise<Result>, options: AbortOptions): Promise<Result> {
+    const { signal, done } = this.begin(options)
+    const running = call(signal)
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+      done()
+    }
+  }
+
+  /** Like {@link SwarmNode.run}, for calls that yield. */
+  begin({ signal }: AbortOptions): { signal: AbortSignal; done: () => void } {
+    signal?.throwIfAborted()
+    this.#closing.signal.throwIfAborted()
+    // By hand, not by AbortSignal.any: a signal that lives as long as the process must not collect one listener a call.
+    const controller = new AbortController()
+    const ends = [this.#closing.signal, ...(signal ? [signal] : [])]
+    const stops = ends.map((end) => {
+      const onAbort = (): void => controller.abort(end.reason)
+      end.addEventListener('abort', onAbort, { once: true })
+      return () => end.removeEventListener('abort', onAbort)
+    })
+    return { signal: controller.signal, done: () => stops.forEach((stop) => stop()) }
+  }
+
+  stats(): SwarmStats {
+    const links = [...this.context.links.values()].map(({ link, foundBy }) => ({
+      peerId: link.peerId,
+      remoteAddress: link.remoteAddress,
+      foundBy: [...foundBy],
+      inbound: link.inbound,
+    }))
+    return { peerId: this.peerId, links, bytes: { ...this.#received, ...this.#uploads.served } }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new TransferError('ERR_SWARM_CLOSED', 'the swarm was closed'))
+    await Promise.allSettled(this.#running)
+    await this.#links.close()
+    await this.#discovery?.close()
+    await this.#sessions.close()
+    await this.#host.stop()
+    await this.#release()
+  }
+
+  #receive(link: Link, message: ControlMessage): void {
+    const entry = this.#links.entryOf(link)
+    if (!entry) return
+    switch (message.type) {
+      case 'hello':
+        break
+      case 'join':
+        void this.#links.joined(entry, message)
+        break
+      case 'members':
+        this.#links.introduced(message)
+        break
+      default:
+        if (message.type === 'bitfield') this.#sizes.receive(entry, message)
+        this.#sessions.receive(entry, message)
+    }
+  }
+
+  async #serve(request: IncomingRequest): Promise<void> {
+    const entry = this.#links.entryOf(request.link)
+    const session = await this.#sessions.serving(request.digest).catch((error: unknown) => {
+      this.context.logger.warn('a blob could not be opened for a peer', { digest: request.digest, error })
+      return undefined
+    })
+    if (!entry || request.signal.aborted) return request.absent()
+    this.#uploads.take(entry, request, session)
+  }
+
+  #counted(emit: SwarmContext['emit']): SwarmContext['emit'] {
+    return (name, detail) => {
+      if (name === 'blob:stored' && 'stats' in detail) {
+        this.#received.origin += detail.stats.bytes.origin
+        this.#received.peers += detail.stats.bytes.peers
+      }
+      emit(name, detail)
+    }
+  }
+}
