@@ -2,19 +2,19 @@ import { createHash } from 'node:crypto'
 import { Bitfield } from '../core/bitfield.ts'
 import type { ByteRange } from '../core/byte-range.ts'
 import { digestToBytes, type Digest } from '../core/digest.ts'
-import { assertNever, DigestMismatchError, OriginError, TransferError } from '../core/errors.ts'
+import { assertNever, DigestMismatchError, OriginError } from '../core/errors.ts'
 import type { Origin } from '../core/origin.ts'
 import { pieceRange, type PieceLayout } from '../core/piece-layout.ts'
-import { wakeAtMs } from '../engine/decide.ts'
-import type { Effect, FailReason } from '../engine/effect.ts'
-import { step } from '../engine/session.ts'
-import type { LinkId, SessionEvent } from '../engine/session-event.ts'
+import type { Effect } from '../engine/effect.ts'
+import type { LinkId } from '../engine/session-event.ts'
 import { createSession, type SessionState } from '../engine/session-state.ts'
 import type { StoredPart } from '../store/piece-store.ts'
 import type { ControlMessage } from '../wire/messages.ts'
 import { BlobCopy } from './blob-copy.ts'
 import { OriginFetcher, type OriginPiece } from './origin-fetcher.ts'
+import { failureOf } from './session-failure.ts'
 import { SessionLinks } from './session-links.ts'
+import { SessionLoop } from './session-loop.ts'
 import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
 import { TransferAccount } from './transfer-account.ts'
 
@@ -49,11 +49,9 @@ export class BlobSession {
   readonly #copy: BlobCopy
   readonly #fetcher: OriginFetcher
   readonly #links: SessionLinks
+  readonly #loop: SessionLoop
   readonly #observers = new Set<SessionObserver>()
   readonly #readers = new Map<object, number>()
-  readonly #events: SessionEvent[] = []
-  #stepping = false
-  #timer: { dueMs: number; cancel: () => void } | undefined
   #origin: Origin | undefined
   #private: boolean
   #closed = false
@@ -83,12 +81,13 @@ export class BlobSession {
       random: context.random,
       tuning: { inFlightBytes: context.inFlightBytes },
     })
+    this.#loop = new SessionLoop(this.#state, context.clock, (effect) => this.#carryOut(effect))
     this.#links = new SessionLinks({
       context,
       copy: this.#copy,
       state: this.#state,
       isPrivate: () => this.#private,
-      dispatch: (event) => this.#dispatch(event),
+      dispatch: (event) => this.#loop.dispatch(event),
       keep: (entry, piece, chunks, hash) => this.#keepFromPeer(entry, piece, chunks, hash),
     })
     this.#account = this.#newAccount()
@@ -142,13 +141,13 @@ export class BlobSession {
       this.#failure = undefined
       this.#account = this.#newAccount()
     }
-    const originUsable = this.#origin !== undefined && this.#context.originAllowed
-    this.#dispatch({ type: 'demand:changed', wanted: true, originUsable })
+    const originUsable = this.#usableOrigin !== undefined
+    this.#loop.dispatch({ type: 'demand:changed', wanted: true, originUsable })
   }
 
   /** Nobody waits for the blob any more. What is stored stays for the next time. */
   unwant(): void {
-    this.#dispatch({ type: 'demand:changed', wanted: false, originUsable: false })
+    this.#loop.dispatch({ type: 'demand:changed', wanted: false, originUsable: false })
   }
 
   /** Returns what ends it. */
@@ -161,7 +160,7 @@ export class BlobSession {
   addReader(): { moveTo(piece: number): void; close(): void } {
     const reader = {}
     const moved = (): void =>
-      this.#dispatch({ type: 'readers:moved', pieces: [...new Set(this.#readers.values())] })
+      this.#loop.dispatch({ type: 'readers:moved', pieces: [...new Set(this.#readers.values())] })
     return {
       moveTo: (piece) => {
         if (this.#readers.get(reader) === piece) return
@@ -178,11 +177,11 @@ export class BlobSession {
     if (this.#closed || !this.shareable || !this.#links.attach(entry)) return
     const ours = orderOf(this.#context.selfId, this.digest)
     const weYield = Buffer.compare(ours, orderOf(entry.link.peerIdBytes, this.digest)) > 0
-    this.#dispatch({ type: 'link:opened', link: entry.id, distance: entry.distance, weYield })
+    this.#loop.dispatch({ type: 'link:opened', link: entry.id, distance: entry.distance, weYield })
   }
 
   detach(link: LinkId): void {
-    if (this.#links.detach(link)) this.#dispatch({ type: 'link:closed', link })
+    if (this.#links.detach(link)) this.#loop.dispatch({ type: 'link:closed', link })
   }
 
   /** A message of an attached peer about this blob. */
@@ -197,7 +196,7 @@ export class BlobSession {
 
   /** The first round of discovery is over. */
   settle(): void {
-    this.#dispatch({ type: 'discovery:settled' })
+    this.#loop.dispatch({ type: 'discovery:settled' })
   }
 
   /** Whether a peer may have the piece. */
@@ -224,26 +223,11 @@ export class BlobSession {
     if (this.#closed) return
     if (!this.complete) this.unwant()
     this.#closed = true
-    this.#timer?.cancel()
+    this.#loop.stop()
     this.#fetcher.stop()
     this.#notify()
     await this.#writes
     await this.#copy.part?.close()
-  }
-
-  #dispatch(event: SessionEvent): void {
-    if (this.#closed) return
-    this.#events.push(event)
-    if (this.#stepping) return
-    this.#stepping = true
-    try {
-      for (let next = this.#events.shift(); next; next = this.#events.shift()) {
-        for (const effect of step(this.#state, next, this.now())) this.#carryOut(effect)
-      }
-    } finally {
-      this.#stepping = false
-    }
-    this.#setTimer()
   }
 
   #carryOut(effect: Effect): void {
@@ -287,23 +271,27 @@ export class BlobSession {
         this.#notify()
         break
       case 'fail':
-        this.#fail(this.#failureOf(effect.reason))
+        this.#fail(failureOf(effect.reason, digest, this.#usableOrigin?.name, this.#originError))
         break
       default:
         assertNever(effect)
     }
   }
 
+  get #usableOrigin(): Origin | undefined {
+    return this.#context.originAllowed ? this.#origin : undefined
+  }
+
   #fetch(run: number, first: number, count: number): void {
-    const origin = this.#origin
+    const origin = this.#usableOrigin
     if (!origin) return
     this.#fetcher.start(run, first, count, origin, {
-      moved: () => this.#dispatch({ type: 'origin:moved', run }),
+      moved: () => this.#loop.dispatch({ type: 'origin:moved', run }),
       answered: async ({ usedCredentials }) => {
         if (usedCredentials) await this.#becomePrivate()
       },
       piece: (piece) => this.#keepFromOrigin(piece),
-      ended: () => this.#dispatch({ type: 'origin:ended', run }),
+      ended: () => this.#loop.dispatch({ type: 'origin:ended', run }),
       failed: (error) => this.#originFailed(run, error),
     })
   }
@@ -312,7 +300,7 @@ export class BlobSession {
     this.#originError = error
     this.#context.logger.info('the origin failed', { digest: this.digest, origin: this.#origin?.name, error })
     const known = error instanceof OriginError ? error : undefined
-    this.#dispatch({
+    this.#loop.dispatch({
       type: 'origin:failed',
       run,
       retryable: known?.retryable ?? false,
@@ -346,7 +334,7 @@ export class BlobSession {
   }
 
   #stored(piece: number, from: LinkId | 'origin', name: string): void {
-    this.#dispatch({ type: 'piece:stored', piece, from })
+    this.#loop.dispatch({ type: 'piece:stored', piece, from })
     this.#context.emit('piece:stored', { digest: this.digest, piece, from: name })
     this.#notify()
   }
@@ -363,11 +351,11 @@ export class BlobSession {
     } catch (error) {
       if (!(error instanceof DigestMismatchError)) throw error
       this.#originError = error
-      this.#dispatch({ type: 'blob:checked', ok: false })
+      this.#loop.dispatch({ type: 'blob:checked', ok: false })
       return
     }
     this.#copy.completed()
-    this.#dispatch({ type: 'blob:checked', ok: true })
+    this.#loop.dispatch({ type: 'blob:checked', ok: true })
     this.#context.emit('blob:stored', { digest: this.digest, stats: this.#account.stats(this.now()) })
     if (!this.shareable) this.#context.emit('sharing:withheld', { digest: this.digest })
   }
@@ -392,18 +380,6 @@ export class BlobSession {
     this.#context.emit('peer:distrusted', { digest: this.digest, peerId })
   }
 
-  #failureOf(reason: FailReason): unknown {
-    const cause = this.#originError
-    if (reason === 'origin-mismatch') return cause
-    const origin = this.#context.originAllowed ? this.#origin : undefined
-    const why = origin ? `${origin.name} failed: ${messageOf(cause)}` : 'no origin may be asked'
-    const message =
-      reason === 'peer-mismatch'
-        ? `peers sent bytes that do not match ${this.digest}, and ${why}`
-        : `no peer has ${this.digest}, and ${why}; start a node that has it, or the registry`
-    return new TransferError('ERR_SWARM_NO_SOURCE', message, { cause })
-  }
-
   #fail(error: unknown): void {
     if (this.complete || this.#failure !== undefined) return
     this.#failure = error
@@ -420,27 +396,9 @@ export class BlobSession {
     for (const piece of this.#state.stored.indexes()) storedBytes += pieceRange(this.layout, piece).length
     return new TransferAccount(this.layout.sizeBytes, storedBytes, this.now())
   }
-
-  #setTimer(): void {
-    const now = this.now()
-    const dueMs = wakeAtMs(this.#state, now)
-    if (this.#timer && dueMs !== undefined && this.#timer.dueMs <= dueMs) return
-    this.#timer?.cancel()
-    this.#timer = undefined
-    if (dueMs === undefined) return
-    const cancel = this.#context.clock.after(Math.max(0, dueMs - now), () => {
-      this.#timer = undefined
-      this.#dispatch({ type: 'tick' })
-    })
-    this.#timer = { dueMs, cancel }
-  }
 }
 
 /** Decides who lets go when two nodes fetch the same piece, and where in a blob each begins. */
 function orderOf(peerIdBytes: Uint8Array, digest: Digest): Buffer {
   return createHash('sha256').update(peerIdBytes).update(digestToBytes(digest)).digest()
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'it gave no reason'
 }
