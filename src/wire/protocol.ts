@@ -5,11 +5,13 @@ export const pieceProtocol = '/damselfly/piece/1.0.0'
 export const protocolVersion = 1
 
 export const limits = {
+  /** Payload of a frame. A message with everything at its limit fits. */
   frameBytes: 65_536,
+  varintBytes: 8,
   members: 32,
   addressesPerMember: 8,
   peerIdBytes: 64,
-  addressBytes: 256,
+  addressBytes: 240,
   locationBytes: 64,
   bitfieldBytes: 8192,
   hashesPerMessage: 1024,
