@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'vitest'
 import type { RegistryAuth } from '../../src/oci/credential.ts'
-import { credentialFiles, userCredentials } from '../../src/oci/user-credentials.ts'
+import { credentialFiles, userCredentials } from '../../src/oci/credential-files.ts'
 import { ManualClock } from './manual-clock.ts'
 
 let home: string
