@@ -1,9 +1,10 @@
-import type { Libp2p, ServiceFactoryMap } from 'libp2p'
+import type { ServiceFactoryMap } from 'libp2p'
 import type { Clock } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
 import type { Logger } from '../core/log.ts'
 import type { AbortOptions } from '../core/options.ts'
 import type { Random } from '../core/random.ts'
+import type { Libp2pNode } from '../net/libp2p-node.ts'
 
 /**
  * A node that somebody says exists. Nothing of it is proven: whoever dials it finds out.
@@ -46,7 +47,7 @@ export interface Discovery {
  * @public
  */
 export interface DiscoveryContext {
-  readonly node: Libp2p
+  readonly node: Libp2pNode
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger

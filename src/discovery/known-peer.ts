@@ -1,5 +1,6 @@
 import { CODE_P2P, multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { RequestError } from '../core/errors.ts'
+import type { Libp2pNode } from '../net/libp2p-node.ts'
 import type { KnownPeer } from './discovery.ts'
 
 /** Addresses that are kept of one peer: the limit of a `members` message. */
@@ -29,6 +30,12 @@ export function parsePeerAddress(text: string): KnownPeer {
 /** Equal for two hints that speak of the same node. */
 export function peerKey(peer: KnownPeer): string {
   return peer.peerId ?? peer.addresses.toSorted().join(' ')
+}
+
+/** Whether the peer is the node itself, by its peer id or, without one, by an address on which it listens. */
+export function isNode(node: Pick<Libp2pNode, 'peerId' | 'getMultiaddrs'>, peer: KnownPeer): boolean {
+  if (peer.peerId !== undefined) return peer.peerId === node.peerId.toString()
+  return node.getMultiaddrs().some((address) => peer.addresses.includes(splitPeerId(address).address))
 }
 
 /** Takes the peer id off the end of an address. */
