@@ -1,0 +1,102 @@
+import { PeerError } from '../core/errors.ts'
+import { controlMessages, encodeFrame } from '../wire/codec.ts'
+import { FrameDecoder } from '../wire/frame-decoder.ts'
+import type { ControlMessage } from '../wire/messages.ts'
+import { limits } from '../wire/protocol.ts'
+import type { Libp2pStream, ReceivedBytes } from './libp2p-types.ts'
+import { partsOf } from './received-bytes.ts'
+
+/** Who is told what comes over a control channel. */
+export interface ControlReceiver {
+  message(message: ControlMessage): void
+  /** Once, last. Without an error, one of the two nodes just ended the link. */
+  closed(error: PeerError | undefined): void
+}
+
+/** The frames of a control stream, both ways. */
+export class ControlChannel {
+  readonly #stream: Libp2pStream
+  readonly #decoder = new FrameDecoder(controlMessages)
+  #receiver: ControlReceiver
+  #queued: Uint8Array[] = []
+  #queuedBytes = 0
+  #flushing = false
+  #closed = false
+
+  constructor(stream: Libp2pStream, receiver: ControlReceiver) {
+    this.#stream = stream
+    this.#receiver = receiver
+    stream.addEventListener('message', this.#onMessage)
+    stream.addEventListener('drain', this.#flushSoon)
+    stream.addEventListener('remoteCloseWrite', this.#onEnd)
+    stream.addEventListener('close', this.#onEnd)
+  }
+
+  /** From now on another is told; messages that came in one buffer with the last one included. */
+  handOver(receiver: ControlReceiver): void {
+    this.#receiver = receiver
+  }
+
+  /** Queues a message. Those of one turn of the event loop leave together: each send is a noise message and a system call. */
+  send(message: ControlMessage): void {
+    if (this.#closed) return
+    const frame = encodeFrame(message)
+    this.#queued.push(frame)
+    this.#queuedBytes += frame.byteLength
+    if (this.#queuedBytes + this.#stream.writeBufferLength > limits.controlBacklogBytes) {
+      this.close(new PeerError('ERR_PEER_LIMIT', 'the peer does not read its control stream'))
+      return
+    }
+    this.#flushSoon()
+  }
+
+  /** Resets the stream. */
+  close(error: PeerError | undefined): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#queued = []
+    this.#stream.removeEventListener('message', this.#onMessage)
+    this.#stream.removeEventListener('drain', this.#flushSoon)
+    this.#stream.removeEventListener('remoteCloseWrite', this.#onEnd)
+    this.#stream.removeEventListener('close', this.#onEnd)
+    this.#stream.abort(error ?? new PeerError('ERR_PEER_UNREACHABLE', 'the link was closed'))
+    this.#receiver.closed(error)
+  }
+
+  readonly #onMessage = ({ data }: { data: ReceivedBytes }): void => {
+    try {
+      for (const part of partsOf(data)) {
+        for (const message of this.#decoder.push(part)) {
+          if (this.#closed) return
+          this.#receiver.message(message)
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error
+      this.close(error)
+    }
+  }
+
+  readonly #onEnd = (): void => this.close(undefined)
+
+  readonly #flushSoon = (): void => {
+    if (this.#flushing) return
+    this.#flushing = true
+    queueMicrotask(() => {
+      this.#flushing = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    if (this.#closed || this.#queued.length === 0 || this.#stream.writableNeedsDrain) return
+    const frames = Buffer.concat(this.#queued, this.#queuedBytes)
+    this.#queued = []
+    this.#queuedBytes = 0
+    try {
+      this.#stream.send(frames)
+    } catch (error) {
+      this.close(new PeerError('ERR_PEER_UNREACHABLE', 'the connection to the peer ended', { cause: error }))
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Clock } from '../core/clock.ts'
+import { PeerError } from '../core/errors.ts'
+import type { Libp2pNode } from './libp2p-node.ts'
+import type { Libp2pConnection, Libp2pMultiaddr } from './libp2p-types.ts'
+
+/** Where a node is. */
+export interface DialTarget {
+  /** As text. Without it, whoever answers at the addresses will do. */
+  readonly peerId?: string | undefined
+  /** Multiaddrs as text. May be empty when the peer id is known to libp2p already. */
+  readonly addresses: readonly string[]
+}
+
+/** Time to connect, over all addresses together. libp2p has no limit of its own once it is given a signal. */
+const connectMs = 10_000
+
+/**
+ * Connects to a node, or finds an open connection to it.
+ *
+ * @throws {@link PeerError} `ERR_PEER_UNREACHABLE`
+ * @throws `signal.reason` when aborted
+ */
+export async function dialNode(
+  node: Libp2pNode,
+  target: DialTarget,
+  options: { clock: Clock; signal: AbortSignal },
+): Promise<Libp2pConnection> {
+  const { clock, signal } = options
+  const deadline = new AbortController()
+  const cancelTimer = clock.after(connectMs, () =>
+    deadline.abort(new PeerError('ERR_PEER_UNREACHABLE', `no answer within ${connectMs / 1000} s`)),
+  )
+  try {
+    return await node.dial(multiaddrsOf(target), { signal: AbortSignal.any([signal, deadline.signal]) })
+  } catch (cause) {
+    signal.throwIfAborted()
+    const who = [target.peerId ?? 'a node', ...target.addresses].join(' ')
+    const why = reasonOf(deadline.signal.aborted ? deadline.signal.reason : cause)
+    throw new PeerError('ERR_PEER_UNREACHABLE', `${who} could not be reached: ${why}`, { cause })
+  } finally {
+    cancelTimer()
+  }
+}
+
+function multiaddrsOf({ peerId, addresses }: DialTarget): Libp2pMultiaddr[] {
+  if (peerId === undefined) return addresses.map((address) => multiaddr(address))
+  const suffix = `/p2p/${peerId}`
+  if (addresses.length === 0) return [multiaddr(suffix)]
+  return addresses.map((address) => multiaddr(address.endsWith(suffix) ? address : `${address}${suffix}`))
+}
+
+/** libp2p tries all addresses and then says no more than that all failed. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,92 @@
+import type { Clock } from '../core/clock.ts'
+import { PeerError } from '../core/errors.ts'
+import type { ControlMessage, Hello } from '../wire/messages.ts'
+import { limits, protocolVersion } from '../wire/protocol.ts'
+import { ControlChannel, type ControlReceiver } from './control-channel.ts'
+import type { Libp2pStream } from './libp2p-types.ts'
+import type { PeerLink } from './peer-link.ts'
+
+/** What a greeting begins with. */
+export interface GreetingInit {
+  readonly clock: Clock
+  /** What we say of ourselves. */
+  hello(): Hello
+  /** Both said hello: makes the link, which takes the channel over before the next message is read. Throws to refuse. */
+  open(greeting: Greeting, control: ControlChannel, hello: Hello): PeerLink
+}
+
+/** A control stream on its way to become a link: opened, hello sent, hello read. It has 10 s in all. */
+export class Greeting implements ControlReceiver {
+  /** The link; rejects with a {@link PeerError} when there will be none. */
+  readonly done: Promise<PeerLink>
+  readonly #init: GreetingInit
+  readonly #controller = new AbortController()
+  readonly #settle: { resolve: (link: PeerLink) => void; reject: (error: PeerError) => void }
+  readonly #cancelTimer: () => void
+  #stream: Libp2pStream | undefined
+  #control: ControlChannel | undefined
+  #settled = false
+
+  constructor(init: GreetingInit) {
+    this.#init = init
+    const { promise, resolve, reject } = Promise.withResolvers<PeerLink>()
+    this.done = promise
+    this.done.catch(() => {})
+    this.#settle = { resolve, reject }
+    this.#cancelTimer = init.clock.after(limits.greetingMs, () =>
+      this.fail(new PeerError('ERR_PEER_UNREACHABLE', `the peer did not greet within ${limits.greetingMs / 1000} s`)),
+    )
+  }
+
+  /** Aborted when the greeting failed. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Takes the stream, and leaves it alone until {@link Greeting.start}. */
+  hold(stream: Libp2pStream): void {
+    this.#stream = stream
+    if (this.#settled) stream.abort(new PeerError('ERR_PEER_UNREACHABLE', 'the link is not needed any more'))
+  }
+
+  /** Says hello. */
+  start(): void {
+    if (this.#settled || this.#control || !this.#stream) return
+    if (this.#stream.status !== 'open') return this.closed(undefined)
+    this.#control = new ControlChannel(this.#stream, this)
+    this.#control.send(this.#init.hello())
+  }
+
+  fail(error: PeerError): void {
+    if (this.#settled) return
+    this.#end()
+    this.#controller.abort(error)
+    if (this.#control) this.#control.close(error)
+    else this.#stream?.abort(error)
+    this.#settle.reject(error)
+  }
+
+  message(message: ControlMessage): void {
+    const control = this.#control
+    if (this.#settled || !control) return
+    if (message.type !== 'hello') {
+      return this.fail(new PeerError('ERR_PEER_PROTOCOL', 'the peer did not say hello first'))
+    }
+    if (message.version !== protocolVersion) {
+      const versions = `version ${message.version} of the protocol, not ${protocolVersion}`
+      return this.fail(new PeerError('ERR_PEER_PROTOCOL', `the peer speaks ${versions}`))
+    }
+    const link = this.#init.open(this, control, message)
+    this.#end()
+    this.#settle.resolve(link)
+  }
+
+  closed(error: PeerError | undefined): void {
+    this.fail(error ?? new PeerError('ERR_PEER_UNREACHABLE', 'the peer ended the link before it was open'))
+  }
+
+  #end(): void {
+    this.#settled = true
+    this.#cancelTimer()
+  }
+}
