@@ -1,0 +1,131 @@
+import fc from 'fast-check'
+import { digestFromBytes, type Digest } from '../../src/core/digest.ts'
+import { maxPieceBytes, maxPieceCount, pieceLayout } from '../../src/core/piece-layout.ts'
+import type {
+  BitfieldMessage,
+  ControlMessage,
+    Message,
+  PieceRun,
+  Reply,
+  Request,
+} from '../../src/wire/messages.ts'
+import { limits } from '../../src/wire/protocol.ts'
+
+type Made<M> = fc.Arbitrary<M>
+
+/** Records with the prototype of all objects, as the decoder makes them. */
+function record<T>(fields: { [K in keyof T]: Made<T[K]> }): Made<T> {
+  return fc.record(fields, { noNullPrototype: true })
+}
+
+export function bytes(maxLength: number, minLength = 0): Made<Uint8Array> {
+  return fc.uint8Array({ minLength, maxLength })
+}
+
+export const digest: Made<Digest> = bytes(32, 32).map(digestFromBytes)
+
+const piece = fc.oneof(fc.nat(300), fc.nat(maxPieceCount - 1))
+const place = fc
+  .string({ unit: 'grapheme', maxLength: 16 })
+  .filter((text) => new TextEncoder().encode(text).byteLength <= limits.locationBytes)
+
+const run: Made<PieceRun> = piece.chain((first) =>
+  fc.integer({ min: 1, max: maxPieceCount - first }).map((count) => ({ first, count })),
+)
+
+const knownSize = fc.oneof(fc.integer({ min: 1, max: 2 ** 26 }), fc.integer({ min: 1, max: 2 ** 40 }))
+
+const copyOfKnownSize = knownSize.chain((sizeBytes) => {
+  const { pieceCount } = pieceLayout(sizeBytes)
+  const length = Math.ceil(pieceCount / 8)
+  const bits = bytes(length, length).map((made) => withoutSpareBits(made, pieceCount))
+  return fc.oneof(
+    record({ sizeBytes: fc.constant(sizeBytes), complete: fc.boolean(), bits: fc.constant(new Uint8Array()) }),
+    record({ sizeBytes: fc.constant(sizeBytes), complete: fc.constant(false), bits }),
+  )
+})
+const copyOfUnknownSize = fc.constant({ sizeBytes: 0, complete: false, bits: new Uint8Array() })
+
+const bitfield: Made<BitfieldMessage> = fc
+  .tuple(digest, fc.oneof({ arbitrary: copyOfKnownSize, weight: 4 }, copyOfUnknownSize), fc.boolean(), fc.boolean())
+  .map(([digest, copy, wants, isPrivate]) => ({ type: 'bitfield', digest, ...copy, wants, private: isPrivate }))
+
+const hashes = piece.chain((first) =>
+  record({
+    type: fc.constant('hashes' as const),
+    digest,
+    first: fc.constant(first),
+    hashes: fc.array(bytes(32, 32), { maxLength: Math.min(40, maxPieceCount - first) }),
+  }),
+)
+
+export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage>[]>(
+  record({
+    type: fc.constant('hello' as const),
+    version: fc.oneof(fc.constant(1), fc.maxSafeNat()),
+    supernode: fc.boolean(),
+    location: record({ region: place, zone: place, rack: place }),
+  }),
+  record({ type: fc.constant('join' as const), topic: digest }),
+  record({
+    type: fc.constant('members' as const),
+    topic: digest,
+    members: fc.array(
+      record({
+        peerId: bytes(limits.peerIdBytes),
+        addresses: fc.array(bytes(limits.addressBytes), { maxLength: limits.addressesPerMember }),
+      }),
+      { maxLength: limits.members },
+    ),
+  }),
+  bitfield,
+  hashes,
+  record({
+    type: fc.constant('have' as const),
+    digest,
+    pieces: fc.array(piece, { maxLength: 200 }),
+  }),
+  record({
+    type: fc.constant('fetching' as const),
+    digest,
+    runs: fc.array(run, { maxLength: limits.runsPerFetching }),
+  }),
+  record({ type: fc.constant('forget' as const), digest }),
+)
+
+export const request: Made<Request> = record({
+  type: fc.constant('request' as const),
+  digest,
+  piece,
+})
+
+export const reply: Made<Reply> = fc.oneof<Made<Reply>[]>(
+  record({ type: fc.constant('piece' as const), sizeBytes: fc.integer({ min: 1, max: maxPieceBytes }) }),
+  record({ type: fc.constant('busy' as const), retryAfterMs: fc.nat(limits.busyMs) }),
+  fc.constant({ type: 'absent' as const }),
+)
+
+export const anyMessage: Made<Message> = fc.oneof<Made<Message>[]>(controlMessage, request, reply)
+
+/** Lengths at which a stream is cut into chunks, over and over. */
+export const cuts: Made<number[]> = fc.array(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 5000 })), {
+  minLength: 1,
+  maxLength: 12,
+})
+
+/** The bytes in chunks whose lengths repeat `lengths`. */
+export function* cut(whole: Uint8Array, lengths: readonly number[]): Generator<Uint8Array> {
+  let offset = 0
+  for (let turn = 0; offset < whole.byteLength; turn++) {
+    const length = lengths[turn % lengths.length] ?? 1
+    yield whole.subarray(offset, offset + length)
+    offset += length
+  }
+}
+
+function withoutSpareBits(bits: Uint8Array, pieceCount: number): Uint8Array {
+  const spareBits = bits.byteLength * 8 - pieceCount
+  const last = bits.byteLength - 1
+  bits[last] = (bits[last] ?? 0) & (0xff << spareBits)
+  return bits
+}

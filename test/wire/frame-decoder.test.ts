@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { describe, test } from 'vitest'
+import { digestOf } from '../../src/core/digest.ts'
+import { PeerError } from '../../src/core/errors.ts'
+import { controlMessages, encodeFrame, replyMessages, requestMessages } from '../../src/wire/codec.ts'
+import { FrameDecoder } from '../../src/wire/frame-decoder.ts'
+import type { ControlMessage, Message } from '../../src/wire/messages.ts'
+import { limits } from '../../src/wire/protocol.ts'
+import { bytes, controlMessage, cut, cuts, reply, request } from './arbitrary-message.ts'
+import { fuzz } from './fuzz.ts'
+
+const violated = { code: 'ERR_PEER_PROTOCOL' }
+const digest = digestOf(Uint8Array.of(1))
+const join: ControlMessage = { type: 'join', topic: digest }
+
+describe('FrameDecoder', () => {
+  test('finds the same messages however the stream is cut, though the transport uses its memory again', () => {
+    const optional = fc.tuple(fc.integer({ min: 0x80, max: 0xff }), bytes(300)).map(([code, payload]) => frame(code, payload))
+    const sent = fc.array(fc.oneof(controlMessage, controlMessage, optional), { maxLength: 8 })
+    fc.assert(
+      fc.property(sent, cuts, (sent, lengths) => {
+        const stream = Buffer.concat(sent.map((item) => (item instanceof Uint8Array ? item : encodeFrame(item))))
+        const decoder = new FrameDecoder(controlMessages)
+        const transport = Buffer.alloc(5000)
+        const received: ControlMessage[] = []
+        for (const chunk of cut(stream, lengths)) {
+          transport.set(chunk)
+          received.push(...decoder.push(transport.subarray(0, chunk.byteLength)))
+          transport.fill(0xff)
+        }
+        assert.deepEqual(received, sent.filter((item) => !(item instanceof Uint8Array)))
+      }),
+      fuzz,
+    )
+  })
+
+  test('any bytes are read or refused with a code, and once refused always', () => {
+    const likelyFrame = fc
+      .tuple(fc.oneof(fc.integer({ min: 0, max: 9 }), fc.constant(0x80)), bytes(60))
+      .map(([code, payload]) => frame(code, payload))
+    const noise = fc.array(fc.oneof(likelyFrame, controlMessage.map(encodeFrame), bytes(20)), { maxLength: 6 })
+    fc.assert(
+      fc.property(noise, cuts, (parts, lengths) => {
+        const decoder = new FrameDecoder(controlMessages)
+        let refused = false
+        for (const chunk of cut(Buffer.concat(parts), lengths)) {
+          try {
+            decoder.push(chunk)
+            assert.ok(!refused)
+          } catch (error) {
+            assert.ok(error instanceof PeerError && error.code === 'ERR_PEER_PROTOCOL', String(error))
+            refused = true
+          }
+        }
+      }),
+      fuzz,
+    )
+  })
+
+  test('a message comes with its last byte, not before and not later', () => {
+    const decoder = new FrameDecoder(controlMessages)
+    const bytes = encodeFrame(join)
+    for (const byte of bytes.subarray(0, -1)) assert.deepEqual(decoder.push(Uint8Array.of(byte)), [])
+    assert.deepEqual(decoder.push(bytes.subarray(-1)), [join])
+    assert.deepEqual(decoder.push(new Uint8Array()), [])
+  })
+
+  test('the longest payload is taken', () => {
+    const decoder = new FrameDecoder(controlMessages)
+    const longest = frame(0x80, new Uint8Array(limits.frameBytes))
+    assert.deepEqual(decoder.push(longest), [])
+    for (const chunk of cut(longest, [1000])) assert.deepEqual(decoder.push(chunk), [])
+    assert.deepEqual(decoder.push(encodeFrame(join)), [join])
+  })
+
+  for (const lengths of [[4], [1, 3], [2], [3, 1], [1]]) {
+    test(`too long a payload is refused with the header, in chunks of ${lengths.join(' and ')}`, () => {
+      const chunks = [...cut(Uint8Array.of(0x06, 0x01, 0x00, 0x01), lengths)]
+      const last = chunks.pop()
+      const decoder = new FrameDecoder(controlMessages)
+      for (const chunk of chunks) assert.deepEqual(decoder.push(chunk), [])
+      assert.ok(last)
+      assert.throws(() => decoder.push(last), violated)
+    })
+  }
+
+  test('memory follows what has come, not what was announced', () => {
+    const header = Uint8Array.of(0x06, 0x01, 0x00, 0x00, 0x00)
+    const before = process.memoryUsage().arrayBuffers
+    const decoders = Array.from({ length: 1000 }, () => new FrameDecoder(controlMessages))
+    for (const decoder of decoders) decoder.push(header)
+    const heldBytes = process.memoryUsage().arrayBuffers - before
+    assert.ok(heldBytes < 1_000_000, `${heldBytes} bytes for ${decoders.length} decoders that were sent 5 bytes each`)
+  })
+
+  test('what a message keeps does not keep the chunk', () => {
+    const sent: ControlMessage[] = [
+      { type: 'bitfield', digest, sizeBytes: 1, wants: false, complete: false, private: false, bits: Uint8Array.of(0x80) },
+      { type: 'hashes', digest, first: 0, hashes: [new Uint8Array(32)] },
+      { type: 'members', topic: digest, members: [{ peerId: new Uint8Array(38), addresses: [new Uint8Array(8)] }] },
+    ]
+    const chunk = Buffer.concat([...sent.map(encodeFrame), frame(0x80, new Uint8Array(60_000))])
+    for (const bytes of bytesIn(new FrameDecoder(controlMessages).push(chunk))) {
+      assert.equal(bytes.buffer.byteLength, bytes.byteLength)
+    }
+  })
+
+  test('after an error every later chunk is refused, good ones too', () => {
+    const decoder = new FrameDecoder(controlMessages)
+    assert.throws(() => decoder.push(frame(0x00, new Uint8Array())), violated)
+    assert.throws(() => decoder.push(encodeFrame(join)), violated)
+    assert.throws(() => decoder.push(new Uint8Array()), violated)
+  })
+
+  test('each kind of stream takes its own messages and refuses all others', () => {
+    const kinds = [
+      { messages: controlMessages, made: controlMessage },
+      { messages: requestMessages, made: request },
+      { messages: replyMessages, made: reply },
+    ]
+    for (const { made } of kinds) {
+      for (const { messages } of kinds) {
+        const isOwn = kinds.some((kind) => kind.made === made && kind.messages === messages)
+        fc.assert(
+          fc.property<[Message]>(made, (message) => {
+            const decoder = new FrameDecoder<Message>(messages)
+            if (isOwn) assert.deepEqual(decoder.push(encodeFrame(message)), [message])
+            else assert.throws(() => decoder.push(encodeFrame(message)), violated)
+          }),
+          { ...fuzz, numRuns: Math.ceil(fuzz.numRuns / 10) },
+        )
+      }
+    }
+  })
+})
+
+function frame(code: number, payload: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(4 + payload.byteLength)
+  new DataView(bytes.buffer).setUint32(0, code * 2 ** 24 + payload.byteLength)
+  bytes.set(payload, 4)
+  return bytes
+}
+
+function bytesIn(value: unknown): Uint8Array[] {
+  if (value instanceof Uint8Array) return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(bytesIn) : []
+}
