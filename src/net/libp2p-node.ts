@@ -11,11 +11,25 @@ import { InboundGate } from './inbound-gate.ts'
 import { networkKeyEncrypter } from './network-key.ts'
 
 /**
- * A node of libp2p 3, made by `createLibp2p` or {@link createDefaultNode}. It needs the identify service, and a transport, an
- * encrypter and a muxer in common with its peers.
+ * What the swarm uses of a libp2p 3 node; `createLibp2p` makes one. It needs the identify service, and a transport, an encrypter and a
+ * muxer in common with its peers.
  * @public
  */
-export type Libp2pNode = Libp2p
+export type Libp2pNode = Pick<
+  Libp2p,
+  | 'addEventListener'
+  | 'contentRouting'
+  | 'dial'
+  | 'getConnections'
+  | 'getMultiaddrs'
+  | 'handle'
+  | 'logger'
+  | 'peerId'
+  | 'peerRouting'
+  | 'peerStore'
+  | 'removeEventListener'
+  | 'unhandle'
+>
 
 /** Settings of {@link createDefaultNode}. */
 export interface DefaultNodeSettings {
@@ -37,7 +51,7 @@ const mib = 1024 * 1024
  * The libp2p node that the swarm uses unless it is given one: TCP, noise, yamux, identify, ping. It is not started, so that
  * whoever wants to answer from the first connection on can register before.
  */
-export async function createDefaultNode(settings: DefaultNodeSettings = {}): Promise<Libp2pNode> {
+export async function createDefaultNode(settings: DefaultNodeSettings = {}): Promise<Libp2p> {
   const { listen = ['/ip4/0.0.0.0/tcp/0'], networkKey, maxConnections = 300, services = {} } = settings
   return createLibp2p({
     start: false,

@@ -45,7 +45,9 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
   try {
     const store = options.store ?? made.use(await PieceStore.open(fsBackend(defaultDirectory())))
     const resolver = options.resolver ?? made.adopt(new ManifestResolver(), (resolver) => resolver.close())
-    const node = options.libp2p ?? made.adopt(await makeNode(options, settings), (node) => node.stop())
+    const { node, start } = options.libp2p
+      ? { node: options.libp2p, start: async () => {} }
+      : await makeNode(options, settings, made)
     const { clock, logger, random } = settings
     const swarm = new Swarm((emit) => {
       const context = {
@@ -64,7 +66,7 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
     })
     try {
       await swarm.start(async (connect) => {
-        if (!options.libp2p) await node.start()
+        await start()
         const { networkKey } = settings
         return CombinedDiscovery.create(settings.discovery, { node, clock, random, logger, networkKey, connect })
       })
@@ -124,14 +126,21 @@ function resolveLocation({ region = '', zone = '', rack = '' }: LocationOptions)
   return { region, zone, rack }
 }
 
-async function makeNode(options: SwarmOptions, settings: Settings): Promise<Libp2pNode> {
+/** A node of our own starts when the swarm can answer its first peer. */
+async function makeNode(
+  options: SwarmOptions,
+  settings: Settings,
+  made: AsyncDisposableStack,
+): Promise<{ node: Libp2pNode; start: () => Promise<void> }> {
   const { listen, identityFile } = options
-  return createDefaultNode({
+  const node = await createDefaultNode({
     listen,
     networkKey: settings.networkKey,
     identitySeed: identityFile === undefined ? undefined : await loadIdentitySeed(identityFile),
     services: Object.assign({}, ...settings.discovery.map((plugin) => plugin.services ?? {})),
   })
+  made.defer(async () => node.stop())
+  return { node, start: async () => node.start() }
 }
 
 /** Where the default store lives: `$XDG_CACHE_HOME/damselfly`, else `~/.cache/damselfly`. */
