@@ -26,6 +26,11 @@ export class Availability {
     return this.#buckets.reduce((sum, bucket) => sum + bucket.length, 0)
   }
 
+  /** How many of those nobody has. */
+  get unheldCount(): number {
+    return this.#buckets[0]?.length ?? 0
+  }
+
   isOpen(piece: number): boolean {
     return (this.#positions[piece] ?? -1) >= 0
   }

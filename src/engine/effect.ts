@@ -15,13 +15,15 @@ export type Effect =
   /** Tell a peer what our copy is, and whether we want to hear of its own. */
   | { readonly type: 'tell-copy'; readonly link: LinkId; readonly wants: boolean }
   | { readonly type: 'tell-have'; readonly link: LinkId; readonly pieces: readonly number[] }
+  /** All that we read from the origin now; with no runs, we stopped. */
   | { readonly type: 'tell-fetching'; readonly link: LinkId; readonly runs: readonly PieceRun[] }
   | { readonly type: 'tell-forget'; readonly link: LinkId }
   | { readonly type: 'request'; readonly link: LinkId; readonly piece: number }
+  /** Nothing more is to be heard of the request. */
   | { readonly type: 'cancel'; readonly link: LinkId; readonly piece: number }
-  /** Read `count` pieces from `first` on from the origin, in order. */
+  /** Read `count` pieces from `first` on from the origin, in order; `origin:ended` only after the last `piece:stored`. */
   | { readonly type: 'fetch'; readonly run: number; readonly first: number; readonly count: number }
-  /** Read only `count` pieces of a run; 0 ends it now. */
+  /** Read only the first `count` pieces of a run; 0 ends it now. */
   | { readonly type: 'trim'; readonly run: number; readonly count: number }
   /** Hash the whole blob. */
   | { readonly type: 'check' }

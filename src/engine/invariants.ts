@@ -24,6 +24,9 @@ export function checkInvariants(state: SessionState): string[] {
     expect(state.links.has(request.link), `link ${request.link} is open while piece ${request.piece} is asked of it`)
   }
   for (const run of origin.runs.values()) {
+    for (let piece = run.first; piece < run.first + run.count; piece++) {
+      expect(requests.of(piece).length === 0, `piece ${piece} is not asked for while run ${run.id} reads it`)
+    }
     expect(run.count > 0 && run.first + run.count <= state.layout.pieceCount, `run ${run.id} lies inside the blob`)
   }
   const busy = requests.count > 0 || origin.runs.size > 0

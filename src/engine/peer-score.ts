@@ -3,14 +3,18 @@ const firstDeadlineMsPerMib = 4000
 const minDeadlineMs = 1000
 /** A request may take this many times the link's own mean before it is asked for elsewhere. */
 const deadlineFactor = 4
+const firstBackoffMs = 1000
 const maxBackoffMs = 60_000
+/** A peer that says "busy, come back at once" is not asked in a tight loop. */
+const minBusyMs = 20
 const mib = 1024 * 1024
 
 /** What we learned of a peer by asking it for pieces of one blob. */
 export class PeerScore {
   #meanMs: number | undefined
   #failures = 0
-  #askAfterMs = 0
+  #backoffUntilMs = 0
+  #busyUntilMs = 0
 
   /** How long a piece of `sizeBytes` may take before we ask elsewhere. */
   deadlineMs(sizeBytes: number): number {
@@ -29,27 +33,24 @@ export class PeerScore {
   }
 
   mayAsk(now: number): boolean {
-    return now >= this.#askAfterMs
-  }
-
-  /** When it may be asked again. */
-  get askAfterMs(): number {
-    return this.#askAfterMs
+    return now >= this.#backoffUntilMs && now >= this.#busyUntilMs
   }
 
   delivered(tookMs: number): void {
     this.#meanMs = this.#meanMs === undefined ? tookMs : this.#meanMs * 0.8 + tookMs * 0.2
     this.#failures = 0
-    this.#askAfterMs = 0
+    this.#backoffUntilMs = 0
   }
 
   /** It stalled, failed, or had less than it said. */
   failed(now: number): void {
+    // Requests that were out together fail together: that counts once.
+    if (now < this.#backoffUntilMs) return
+    this.#backoffUntilMs = now + Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures)
     this.#failures++
-    this.#askAfterMs = now + Math.min(maxBackoffMs, 500 * 2 ** this.#failures)
   }
 
   busy(now: number, retryAfterMs: number): void {
-    this.#askAfterMs = Math.max(this.#askAfterMs, now + retryAfterMs)
+    this.#busyUntilMs = Math.max(this.#busyUntilMs, now + Math.max(minBusyMs, retryAfterMs))
   }
 }

@@ -23,6 +23,11 @@ export class RequestBook {
     return this.#count
   }
 
+  /** How many links are asked for something. */
+  get linkCount(): number {
+    return this.#countByLink.size
+  }
+
   countOf(link: LinkId): number {
     return this.#countByLink.get(link) ?? 0
   }
@@ -35,8 +40,9 @@ export class RequestBook {
     return this.of(piece).find((request) => request.link === link)
   }
 
-  *all(): Generator<OutstandingRequest> {
-    for (const requests of this.#byPiece.values()) yield* requests
+  /** A list of its own: requests may be removed while it is walked. */
+  all(): OutstandingRequest[] {
+    return [...this.#byPiece.values()].flat()
   }
 
   add(link: LinkId, piece: number, sizeBytes: number, now: number): void {

@@ -10,12 +10,17 @@ export function release(state: SessionState, request: OutstandingRequest): void 
   }
 }
 
+/** What the peer was thought to have does not count any more. */
+export function clearHolds(state: SessionState, link: LinkState): void {
+  for (const piece of link.holds.indexes()) state.availability.change(piece, -1)
+  link.holds.clear()
+}
+
 /** The peer is not asked for this blob again. */
 export function distrust(state: SessionState, link: LinkState, effects: Effect[]): void {
   link.distrusted = true
-  for (const piece of link.holds.indexes()) state.availability.change(piece, -1)
-  link.holds.clear()
-  for (const request of [...state.requests.all()]) {
+  clearHolds(state, link)
+  for (const request of state.requests.all()) {
     if (request.link !== link.id) continue
     effects.push({ type: 'cancel', link: link.id, piece: request.piece })
     release(state, request)
@@ -25,7 +30,7 @@ export function distrust(state: SessionState, link: LinkState, effects: Effect[]
 
 /** Takes back every request. */
 export function cancelAll(state: SessionState, effects: Effect[]): void {
-  for (const request of [...state.requests.all()]) {
+  for (const request of state.requests.all()) {
     effects.push({ type: 'cancel', link: request.link, piece: request.piece })
     release(state, request)
   }
@@ -37,11 +42,20 @@ export function stopRuns(state: SessionState, effects: Effect[]): void {
   state.origin.runs.clear()
 }
 
+/** Nobody here waits for the blob any more: peers need not tell us what they have. */
+export function endDemand(state: SessionState, effects: Effect[]): void {
+  state.wanted = false
+  for (const link of state.links.values()) {
+    if (link.asked) effects.push({ type: 'tell-forget', link: link.id })
+    link.asked = false
+  }
+}
+
 /** Gives up; new demand starts again. */
 export function fail(state: SessionState, reason: FailReason, effects: Effect[]): void {
   state.phase = 'failed'
-  state.failure = reason
   cancelAll(state, effects)
   stopRuns(state, effects)
+  endDemand(state, effects)
   effects.push({ type: 'fail', reason })
 }

@@ -50,6 +50,7 @@ export type SessionEvent =
   /** A verified piece is in the scratch and may be given to others. */
   | { readonly type: 'piece:stored'; readonly piece: number; readonly from: LinkId | 'origin' }
   | { readonly type: 'origin:moved'; readonly run: number }
+  /** All pieces of the run were read and stored. */
   | { readonly type: 'origin:ended'; readonly run: number }
   | {
       readonly type: 'origin:failed'

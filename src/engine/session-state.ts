@@ -3,7 +3,6 @@ import type { PieceLayout } from '../core/piece-layout.ts'
 import type { Random } from '../core/random.ts'
 import type { PieceRun } from '../wire/messages.ts'
 import { Availability } from './availability.ts'
-import type { FailReason } from './effect.ts'
 import { PeerScore } from './peer-score.ts'
 import { RequestBook } from './request-book.ts'
 import type { LinkId } from './session-event.ts'
@@ -18,9 +17,8 @@ export interface LinkState {
   readonly holds: Bitfield
   /** We told it our copy and that we want to hear of its own. */
   asked: boolean
-  /** It told us its copy. */
+  /** It told us its copy since then. */
   answered: boolean
-  askedMs: number
   /** It wants to hear of ours. */
   wants: boolean
   /** It sent bytes that were not what it had said. */
@@ -46,7 +44,12 @@ export interface OriginState {
   /** All missing pieces are taken from the origin: peers' bytes did not match. */
   only: boolean
   readonly runs: Map<number, OriginRun>
+  /** What peers were last told of the runs, and when. */
+  told: readonly PieceRun[]
+  toldMs: number
   failures: number
+  /** We stay away until then: because it failed, and because it asked us to. */
+  backoffUntilMs: number
   retryAtMs: number
 }
 
@@ -66,12 +69,14 @@ export interface SessionTuning {
   readonly inFlightBytes: number
   /** How much of the download rate is kept outstanding, in milliseconds. */
   readonly aheadMs: number
-  /** Silence of a peer in the middle of a piece that ends the request, whoever else has it. */
+  /** Silence of a peer that ends its request, whoever else has the piece; of all sources, that sends us to the origin. */
   readonly idleMs: number
   /** How long the origin waits for discovery and for peers to say what they have. */
   readonly settleMs: number
-  /** A peer that fetches but shows no progress for this long is not counted on. */
+  /** A peer that fetches but shows no progress for this long is not counted on; nor is the origin where a peer could give. */
   readonly fetchStaleMs: number
+  /** While they move, runs are announced again after this long, so that they do not look stale. */
+  readonly fetchRenewMs: number
   /** Haves are sent together, at most this late. */
   readonly haveDelayMs: number
   /** Without progress for this long, a session that has sources gives up. */
@@ -88,6 +93,7 @@ export const defaultTuning: SessionTuning = {
   idleMs: 10_000,
   settleMs: 2000,
   fetchStaleMs: 3000,
+  fetchRenewMs: 1000,
   haveDelayMs: 20,
   patienceMs: 30_000,
   originTries: 5,
@@ -123,8 +129,10 @@ export interface SessionState {
   readonly requests: RequestBook
   readonly origin: OriginState
   phase: SessionPhase
-  failure: FailReason | undefined
+  /** Somebody here waits for the blob. */
   wanted: boolean
+  /** Since the demand began, a whole blob was here that did not match. */
+  mismatched: boolean
   settled: boolean
   startedMs: number
   /** When a piece last came or a source last showed life. */
@@ -157,10 +165,19 @@ export function createSession(init: SessionInit): SessionState {
     links: new Map(),
     availability,
     requests: new RequestBook(),
-    origin: { usable: init.originUsable, only: false, runs: new Map(), failures: 0, retryAtMs: 0 },
+    origin: {
+      usable: init.originUsable,
+      only: false,
+      runs: new Map(),
+      told: [],
+      toldMs: 0,
+      failures: 0,
+      backoffUntilMs: 0,
+      retryAtMs: 0,
+    },
     phase: init.complete ? 'complete' : 'idle',
-    failure: undefined,
     wanted: false,
+    mismatched: false,
     settled: false,
     startedMs: 0,
     movedMs: 0,
@@ -183,7 +200,6 @@ export function createLink(id: LinkId, distance: number, weYield: boolean, piece
     holds: new Bitfield(pieceCount),
     asked: false,
     answered: false,
-    askedMs: 0,
     wants: false,
     distrusted: false,
     fetching: [],

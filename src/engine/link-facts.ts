@@ -1,0 +1,76 @@
+import type { Effect } from './effect.ts'
+import { isCountedOn, keptCount, runsOf } from './origin-policy.ts'
+import { clearHolds, release } from './session-change.ts'
+import type { LinkId, SessionEvent } from './session-event.ts'
+import type { LinkState, SessionState } from './session-state.ts'
+
+export function closeLink(state: SessionState, id: LinkId): void {
+  const link = state.links.get(id)
+  if (!link) return
+  for (const request of state.requests.all()) if (request.link === id) release(state, request)
+  clearHolds(state, link)
+  state.links.delete(id)
+}
+
+/** A peer said what its copy is, and whether it wants to hear of ours. */
+export function learnCopy(
+  state: SessionState,
+  link: LinkState,
+  event: SessionEvent & { type: 'link:copy' },
+  now: number,
+  effects: Effect[],
+): void {
+  // A source that shows up is a sign of life; one that repeats itself is not.
+  if (!link.answered) state.movedMs = now
+  link.answered = true
+  clearHolds(state, link)
+  if (event.holds === 'all') {
+    for (let piece = 0; piece < state.layout.pieceCount; piece++) learnHave(state, link, piece)
+  } else {
+    for (const piece of event.holds) learnHave(state, link, piece)
+  }
+  const asks = event.wants && !link.wants
+  link.wants = event.wants
+  // Who begins to ask is answered, even with nothing: silence would be taken for slowness. It is told anew if it
+  // was told before: what came since then was not kept for it.
+  if (asks) tellCopy(state, link, effects)
+  else if (!link.wants) link.untold.length = 0
+}
+
+export function learnHave(state: SessionState, link: LinkState, piece: number): void {
+  if (!link.distrusted && link.holds.add(piece)) state.availability.change(piece, 1)
+}
+
+/** A peer said which pieces it reads from the origin; where we read the same, one of us has to let go. */
+export function learnFetching(
+  state: SessionState,
+  link: LinkState,
+  event: SessionEvent & { type: 'link:fetching' },
+  now: number,
+  effects: Effect[],
+): void {
+  link.fetching = event.runs
+  link.fetchingMs = now
+  // A peer that is not counted on is not yielded to either: we would begin again at once.
+  if (!link.weYield || state.origin.only || !isCountedOn(link)) return
+  for (const run of state.origin.runs.values()) {
+    const kept = keptCount(run, link.fetching, state)
+    if (kept === run.count) continue
+    run.count = kept
+    if (kept === 0) state.origin.runs.delete(run.id)
+    effects.push({ type: 'trim', run: run.id, count: kept })
+  }
+}
+
+export function forgetLink(link: LinkState): void {
+  link.wants = false
+  link.untold.length = 0
+}
+
+/** All that a peer needs to know of us at once; from then on it is told what changes. */
+export function tellCopy(state: SessionState, link: LinkState, effects: Effect[]): void {
+  link.untold.length = 0
+  effects.push({ type: 'tell-copy', link: link.id, wants: state.wanted })
+  const runs = runsOf(state)
+  if (runs.length > 0) effects.push({ type: 'tell-fetching', link: link.id, runs })
+}

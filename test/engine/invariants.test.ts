@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'vitest'
+import { checkInvariants } from '../../src/engine/invariants.ts'
+import type { SessionState } from '../../src/engine/session-state.ts'
+import { drawnSession } from '../support/drawn-session.ts'
+
+const damage: Record<string, (state: SessionState) => void> = {
+  'is stored and asked for': (state) => state.stored.add(state.requests.all()[0]?.piece ?? 0),
+  'is open exactly when': (state) => state.availability.open(state.requests.all()[0]?.piece ?? 0),
+  'is asked for 3 times': (state) => {
+    const piece = state.requests.all()[0]?.piece ?? 0
+    state.requests.add(2, piece, 1, 0)
+    state.requests.add(2, piece, 1, 0)
+  },
+  'of the origin is stored': (state) => state.fromOrigin.add(11),
+  'is counted at its 1 holders': (state) => state.availability.change(0, 1),
+  'is open while piece': (state) => state.requests.add(99, 11, 1, 0),
+  'is not asked for while run': (state) =>
+    state.origin.runs.set(5, { id: 5, first: state.requests.all()[0]?.piece ?? 0, count: 1, movedMs: 0 }),
+  'lies inside the blob': (state) => state.origin.runs.set(5, { id: 5, first: 10, count: 3, movedMs: 0 }),
+  'nothing is on its way while the session is idle': (state) => (state.phase = 'idle'),
+  'a complete session has every piece': (state) => (state.phase = 'complete'),
+}
+
+describe('checkInvariants', () => {
+  test('has nothing to say of a healthy session', () => {
+    assert.deepEqual(checkInvariants(drawnSession({ peers: ['***********f', '           *'], origin: true }).state), [])
+  })
+
+  for (const [rule, damageIt] of Object.entries(damage)) {
+    test(`finds that a rule is broken: ${rule}`, () => {
+      const { state } = drawnSession({ peers: ['*********   ', '            '] })
+      damageIt(state)
+      const broken = checkInvariants(state)
+      assert.ok(
+        broken.some((words) => words.includes(rule)),
+        broken.join('\n'),
+      )
+    })
+  }
+})
