@@ -72,10 +72,18 @@ export function registryHost(reference: Pick<Reference, 'registry'>): string {
   return reference.registry === dockerHub ? dockerHubHost : reference.registry
 }
 
+/** The name of a registry in the form in which references have it; `undefined` when it is no host with an optional port. */
+export function parseRegistry(text: string): string | undefined {
+  const host = text.toLowerCase()
+  // The pattern keeps out paths and user names; the URL parser knows which ports and addresses exist.
+  if (!hostPattern.test(host) || !URL.canParse(`https://${host}/`)) return undefined
+  return dockerHubAliases.has(host) ? dockerHub : host
+}
+
 function parseName(name: string, text: string): Pick<Reference, 'registry' | 'repository'> {
   const [first, rest] = splitOnce(name, name.indexOf('/'))
   const hasRegistry = rest !== undefined && (/[.:]/.test(first) || first === 'localhost')
-  const registry = hasRegistry ? parseRegistry(first, text) : dockerHub
+  const registry = hasRegistry ? normalizeRegistry(first, text) : dockerHub
   const path = hasRegistry ? rest : name
   const repository = registry === dockerHub && !path.includes('/') ? `library/${path}` : path
   if (!repository.split('/').every((component) => componentPattern.test(component))) {
@@ -87,13 +95,10 @@ function parseName(name: string, text: string): Pick<Reference, 'registry' | 're
   return { registry, repository }
 }
 
-function parseRegistry(text: string, reference: string): string {
-  const host = text.toLowerCase()
-  // The pattern keeps out paths and user names; the URL parser knows which ports and addresses exist.
-  if (!hostPattern.test(host) || !URL.canParse(`https://${host}/`)) {
-    throw badName(reference, `${JSON.stringify(text)} is not a host with an optional port`)
-  }
-  return dockerHubAliases.has(host) ? dockerHub : host
+function normalizeRegistry(text: string, reference: string): string {
+  const registry = parseRegistry(text)
+  if (registry === undefined) throw badName(reference, `${JSON.stringify(text)} is not a host with an optional port`)
+  return registry
 }
 
 /** The text before and after the character at `index`; all of it, and nothing, when that is -1. */

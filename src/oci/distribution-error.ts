@@ -1,5 +1,6 @@
 import { OriginError, type OriginErrorCode } from '../core/errors.ts'
 import { isRecord, parseJsonObject } from './json.ts'
+import type { Secret } from './secret.ts'
 
 /** Bytes of an error body that are read; what comes after says nothing new. */
 export const maxErrorBodyBytes: number = 64 * 1024
@@ -57,6 +58,8 @@ export interface RefusedAnswer {
   readonly retryAfterMs?: number | undefined
   /** At most {@link maxErrorBodyBytes} of it. */
   readonly body: Uint8Array
+  /** What was sent and must not come back in the message. */
+  readonly secrets?: readonly Secret[] | undefined
 }
 
 /**
@@ -64,10 +67,10 @@ export interface RefusedAnswer {
  * @param what - what was asked of whom, for the message: `registry.example: team/app:1.2`
  */
 export function refusalError(answer: RefusedAnswer, what: string): OriginError {
-  const { status, retryAfterMs } = answer
+  const { status, retryAfterMs, secrets = [] } = answer
   const said = parseErrorBody(answer.body)
   const code = codeFor(status, said?.code)
-  const words = said ? ` (${said.message || said.code})` : ''
+  const words = said ? ` (${secrets.reduce((text, secret) => secret.hideIn(text), said.message || said.code)})` : ''
   const hint = advice[code]
   return new OriginError(code, `${what}: HTTP ${status}${words}${hint ? `; ${hint}` : ''}`, { status, retryAfterMs })
 }

@@ -13,6 +13,13 @@ export class Secret {
     return this.#text
   }
 
+  /** A text that somebody else wrote, without this secret in it, should he have put it there. */
+  hideIn(text: string): string {
+    // Of a header, its last word is the secret.
+    const parts = [this.#text, this.#text.slice(this.#text.lastIndexOf(' ') + 1)]
+    return parts.reduce((hidden, part) => (part.length < minHiddenLength ? hidden : hidden.replaceAll(part, redacted)), text)
+  }
+
   toString(): string {
     return redacted
   }
@@ -27,3 +34,5 @@ export class Secret {
 }
 
 const redacted = '[redacted]'
+/** Shorter texts occur by chance; they are no secrets to speak of. */
+const minHiddenLength = 4

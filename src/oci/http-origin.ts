@@ -1,0 +1,100 @@
+import { systemClock, type Clock } from '../core/clock.ts'
+import { RequestError } from '../core/errors.ts'
+import type { Origin } from '../core/origin.ts'
+import { seededRandom } from '../core/random.ts'
+import type { TlsTrust } from './connector.ts'
+import { maxErrorBodyBytes, refusalError } from './distribution-error.ts'
+import { HttpClient } from './http-client.ts'
+import { RangeHabits } from './range-habits.ts'
+import { readRange, type RangeAnswer } from './range-reader.ts'
+import { printUrl } from './redirect-policy.ts'
+import { RequestQueue } from './request-queue.ts'
+import { Retries } from './retries.ts'
+import { parseRetryAfter } from './retry-after.ts'
+import { Secret } from './secret.ts'
+
+/**
+ * Settings of {@link httpOrigin}.
+ * @public
+ */
+export interface HttpOriginOptions {
+  /** Sent with each request to this host, and to no other that it may redirect to. */
+  headers?: Readonly<Record<string, string>> | undefined
+  /** Takes any certificate. */
+  insecure?: boolean | undefined
+  /** Certificates in PEM form that vouch for the host, instead of the system's. */
+  ca?: string | undefined
+  /** @defaultValue the machine's clock */
+  clock?: Clock | undefined
+}
+
+/**
+ * A file on a web server, as an origin. Ranges are used where the server does them.
+ *
+ * What it gives counts as private when it was asked for with headers or a query, for either may be a key.
+ *
+ * @param url - `https:`, or `http:` where a reader of the traffic does no harm: the bytes are checked by their digest in any case
+ * @throws {@link RequestError} `ERR_REQUEST_OPTION` when the address cannot be used
+ * @public
+ */
+export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): Origin {
+  const { insecure, ca, clock = systemClock } = options
+  const target = parseTarget(url)
+  const { authorization, ...headers } = lowerCaseNames(options.headers ?? {})
+  const secret = authorization === undefined ? undefined : new Secret(authorization)
+  const usedCredentials = options.headers !== undefined || target.search !== ''
+  const trust = new Map<string, TlsTrust>([[target.host, { insecure, ca }]])
+  const http = new HttpClient({ clock, trust })
+  const queue = new RequestQueue(clock)
+  const random = seededRandom()
+  const host = { ignoresRanges: false }
+
+  async function ask(rangeHeaders: Readonly<Record<string, string>>, habits: RangeHabits, signal?: AbortSignal): Promise<RangeAnswer> {
+    const release = await queue.enter(signal)
+    try {
+      const response = await http.send({ url: target, headers: { ...headers, ...rangeHeaders }, authorization: secret, signal })
+      const { status } = response
+      if (status === 200 || status === 206) {
+        void response.closed.then(release)
+        return { response, usedCredentials, askedRange: 'range' in rangeHeaders, habits, failed() {} }
+      }
+      const retryAfterMs = parseRetryAfter(response.header('retry-after'), clock.wallMs())
+      if (retryAfterMs !== undefined && (status === 429 || status === 503)) queue.holdOff(retryAfterMs)
+      const body = await response.firstBytes(maxErrorBodyBytes)
+      throw refusalError({ status, retryAfterMs, body, secrets: secret && [secret] }, printUrl(target))
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  return {
+    name: `${target.host}${target.pathname}`,
+    async read(range, { signal } = {}) {
+      signal?.throwIfAborted()
+      const habits = new RangeHabits(host)
+      // There is one server: when it is too slow, waiting for it again does not help.
+      const retries = new Retries({ clock, random, signal }, ({ code }) => code === 'ERR_ORIGIN_TIMEOUT')
+      return readRange({
+        range,
+        retries,
+        open: (offset, end) => ask(habits.headersFor(offset, end, undefined), habits, signal),
+      })
+    },
+  }
+}
+
+function parseTarget(text: string | URL): URL {
+  const url = URL.parse(String(text))
+  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw new RequestError('ERR_REQUEST_OPTION', 'the address of a web origin begins with https:// or http://')
+  }
+  if (url.username || url.password) {
+    throw new RequestError('ERR_REQUEST_OPTION', `${printUrl(url)}: give user name and password as an authorization header`)
+  }
+  return url
+}
+
+function lowerCaseNames(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}

@@ -1,0 +1,119 @@
+import { systemClock, type Clock } from '../core/clock.ts'
+import { silentLogger, type Logger } from '../core/log.ts'
+import { seededRandom, type Random } from '../core/random.ts'
+import { parseRegistry } from '../core/reference.ts'
+import { CircuitBreaker } from './circuit-breaker.ts'
+import type { CredentialProvider, RegistryAuth } from './credential.ts'
+import { userCredentials } from './credential-files.ts'
+import { HttpClient } from './http-client.ts'
+import { LruMap } from './lru-map.ts'
+import { RegistryAuthorizer } from './registry-authorizer.ts'
+import { RegistryClient } from './registry-client.ts'
+import { RegistryEndpoint, type RegistryHost } from './registry-endpoint.ts'
+import { SettingsTable, type RegistryOptions } from './registry-settings.ts'
+import { RequestQueue } from './request-queue.ts'
+import { TokenSource } from './token-source.ts'
+
+/** Registries, and hosts, that are remembered. */
+const maxRemembered = 1000
+
+/**
+ * Whose credentials to use: nobody's, those of the user's `docker login` and `podman login`, given ones by registry, or what a function finds.
+ * @public
+ */
+export type Credentials = 'anonymous' | 'default' | Readonly<Record<string, RegistryAuth>> | CredentialProvider
+
+/**
+ * Settings of {@link Registries}.
+ * @public
+ */
+export interface RegistriesInit {
+  /** By registry, as in references: `docker.io`, `localhost:5000`. */
+  registries?: Readonly<Record<string, RegistryOptions>> | undefined
+  /** For registries without an `auth` of their own; asked only when a registry wants some. @defaultValue `'default'` */
+  credentials?: Credentials | undefined
+  /** @defaultValue the machine's clock */
+  clock?: Clock | undefined
+  /** @defaultValue a logger that says nothing */
+  logger?: Logger | undefined
+}
+
+/**
+ * The way to all registries: their settings, connections, tokens, and the queue before each host. Close it when nothing reads from them any more.
+ * @public
+ */
+export class Registries implements AsyncDisposable {
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #random: Random = seededRandom()
+  readonly #settings: SettingsTable
+  readonly #credentials: CredentialProvider
+  readonly #http: HttpClient
+  readonly #clients = new LruMap<string, RegistryClient>(maxRemembered)
+  readonly #hosts = new LruMap<string, RegistryHost>(maxRemembered)
+
+  /** @throws {@link RequestError} `ERR_REQUEST_OPTION` when an entry of `registries` cannot be used */
+  constructor(init: RegistriesInit = {}) {
+    const { registries = {}, credentials = 'default', clock = systemClock, logger = silentLogger } = init
+    this.#clock = clock
+    this.#logger = logger
+    this.#settings = new SettingsTable(registries)
+    this.#credentials = providerOf(credentials, clock)
+    this.#http = new HttpClient({ clock, trust: this.#settings.trust })
+  }
+
+  /** @internal */
+  client(registry: string): RegistryClient {
+    const known = this.#clients.get(registry)
+    if (known) return known
+    const { url, mirrors } = this.#settings.of(registry)
+    const client = new RegistryClient({
+      registry,
+      endpoints: [
+        ...mirrors.map((mirror) => this.#endpoint(mirror.host, mirror, registry)),
+        this.#endpoint(registry, url, undefined),
+      ],
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+    })
+    this.#clients.set(registry, client)
+    return client
+  }
+
+  /** Breaks all connections; reads under way fail with `ERR_SWARM_CLOSED`. */
+  close(): Promise<void> {
+    return this.#http.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #endpoint(registry: string, url: URL, mirrorOf: string | undefined): RegistryEndpoint {
+    const { insecure, auth, trustedRealms } = this.#settings.of(registry)
+    const [http, clock] = [this.#http, this.#clock]
+    const credentials = auth ? async () => auth : this.#credentials
+    const tokens = new TokenSource(http, clock)
+    const authorizer = new RegistryAuthorizer({ registry, url, insecure, trustedRealms, credentials, tokens })
+    return new RegistryEndpoint({ url, mirrorOf, host: this.#host(url.host), http, auth: authorizer, clock })
+  }
+
+  #host(name: string): RegistryHost {
+    const host = this.#hosts.get(name) ?? {
+      queue: new RequestQueue(this.#clock),
+      breaker: new CircuitBreaker(),
+      ignoresRanges: false,
+    }
+    this.#hosts.set(name, host)
+    return host
+  }
+}
+
+function providerOf(credentials: Credentials, clock: Clock): CredentialProvider {
+  if (typeof credentials === 'function') return credentials
+  if (credentials === 'anonymous') return async () => undefined
+  if (credentials === 'default') return userCredentials({ clock })
+  const byRegistry = new Map(Object.entries(credentials).map(([name, auth]) => [parseRegistry(name) ?? name, auth]))
+  return async ({ registry }) => byRegistry.get(registry)
+}

@@ -1,0 +1,145 @@
+import type { ByteRange } from '../core/byte-range.ts'
+import type { Clock } from '../core/clock.ts'
+import { maxManifestBytes } from '../core/descriptor.ts'
+import { digestOf, isDigest, type Digest } from '../core/digest.ts'
+import { DigestMismatchError, OriginError } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import type { AbortOptions } from '../core/options.ts'
+import type { OriginBody } from '../core/origin.ts'
+import type { Random } from '../core/random.ts'
+import { Failover } from './failover.ts'
+import { manifestMediaTypes } from './image-manifest.ts'
+import { RangeHabits } from './range-habits.ts'
+import { readRange, type RangeAnswer } from './range-reader.ts'
+import type { RegistryEndpoint } from './registry-endpoint.ts'
+
+/** A manifest or an index as the registry has it. */
+export interface ManifestAnswer {
+  /** As they came; {@link ManifestAnswer.digest} is theirs. */
+  readonly bytes: Uint8Array
+  /** `Content-Type`, where there was one. */
+  readonly mediaType: string | undefined
+  readonly digest: Digest
+  /** True when credentials were sent for this answer. */
+  readonly usedCredentials: boolean
+}
+
+/** What to read of a blob. */
+export interface BlobOptions extends AbortOptions {
+  /** @defaultValue the whole blob */
+  readonly range?: ByteRange | undefined
+  /** Length of the whole, where it is known. What the registry says must agree. */
+  readonly sizeBytes?: number | undefined
+}
+
+/** What a client works with. */
+export interface RegistryClientInit {
+  /** As in references. */
+  readonly registry: string
+  /** Mirrors, and last the registry itself. */
+  readonly endpoints: readonly RegistryEndpoint[]
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/**
+ * Pulls from one registry.
+ * @see {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pull}
+ */
+export class RegistryClient {
+  readonly #init: RegistryClientInit
+
+  constructor(init: RegistryClientInit) {
+    this.#init = init
+  }
+
+  /** As in references. */
+  get registry(): string {
+    return this.#init.registry
+  }
+
+  /**
+   * Gets a manifest or an index.
+   *
+   * @param name - tag or digest
+   * @throws {@link DigestMismatchError} when the bytes are not those of the digest that was asked for or announced
+   * @throws {@link OriginError} as the registry fails
+   */
+  async manifest(repository: string, name: string, options: AbortOptions = {}): Promise<ManifestAnswer> {
+    const failover = this.#failover(options)
+    for (;;) {
+      try {
+        return await failover.attempt((endpoint) => readManifest(endpoint, repository, name, false, options))
+      } catch (error) {
+        await failover.retries.next(error)
+      }
+    }
+  }
+
+  /**
+   * Whether anybody may pull a manifest: asks once more, as nobody, at the registry itself.
+   *
+   * @throws {@link OriginError} when there is no answer that would tell
+   */
+  async isPublic(repository: string, digest: Digest, options: AbortOptions = {}): Promise<boolean> {
+    const registry = this.#init.endpoints.at(-1)
+    try {
+      if (registry) await readManifest(registry, repository, digest, true, options)
+      return registry !== undefined
+    } catch (error) {
+      if (error instanceof OriginError && closedDoors.has(error.code)) return false
+      throw error
+    }
+  }
+
+  /**
+   * Reads a blob or a part of it, without checking it: its digest is the reader's to check.
+   * @throws {@link OriginError} as the registry fails; the body likewise, after having been resumed in vain
+   */
+  blob(repository: string, digest: Digest, options: BlobOptions = {}): Promise<OriginBody> {
+    const { range, sizeBytes, signal } = options
+    const failover = this.#failover(options)
+    const habits = new Map(this.#init.endpoints.map((endpoint) => [endpoint, new RangeHabits(endpoint.rangeHost)]))
+    const ask = async (endpoint: RegistryEndpoint, offset: number, end: number | undefined): Promise<RangeAnswer> => {
+      const habit = habits.get(endpoint) ?? new RangeHabits(endpoint.rangeHost)
+      const headers = habit.headersFor(offset, end, sizeBytes)
+      const request = { repository, path: `blobs/${digest}`, headers, anonymous: false, signal }
+      const answer = await endpoint.send(request)
+      const askedRange = 'range' in headers
+      return { ...answer, askedRange, habits: habit, failed: (failure) => failover.failed(endpoint, failure) }
+    }
+    return readRange({
+      range,
+      sizeBytes,
+      retries: failover.retries,
+      open: (offset, end) => failover.attempt((endpoint) => ask(endpoint, offset, end)),
+    })
+  }
+
+  #failover({ signal }: AbortOptions): Failover {
+    const { endpoints, clock, random, logger } = this.#init
+    return new Failover(endpoints, { clock, random, signal }, logger)
+  }
+}
+
+/** A registry says each of these to strangers at private repositories. */
+const closedDoors: ReadonlySet<string> = new Set(['ERR_ORIGIN_AUTH', 'ERR_ORIGIN_DENIED', 'ERR_ORIGIN_NOT_FOUND'])
+
+async function readManifest(
+  endpoint: RegistryEndpoint,
+  repository: string,
+  name: string,
+  anonymous: boolean,
+  { signal }: AbortOptions,
+): Promise<ManifestAnswer> {
+  const headers = { accept: manifestMediaTypes.join(', ') }
+  const { response, usedCredentials } = await endpoint.send({ repository, path: `manifests/${name}`, headers, anonymous, signal })
+  const bytes = await response.bytes(maxManifestBytes)
+  const digest = digestOf(bytes)
+  const announced = response.header('docker-content-digest')
+  const expected = isDigest(name) ? name : announced
+  // A digest of another algorithm cannot be compared; the tag's own bytes then decide.
+  if (expected !== undefined && isDigest(expected) && expected !== digest) throw new DigestMismatchError(expected, digest)
+  return { bytes, mediaType: response.header('content-type'), digest, usedCredentials }
+}

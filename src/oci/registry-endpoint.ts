@@ -1,0 +1,144 @@
+import type { Clock } from '../core/clock.ts'
+import { OriginError } from '../core/errors.ts'
+import { parseChallenges } from './auth-challenge.ts'
+import type { CircuitBreaker } from './circuit-breaker.ts'
+import { maxErrorBodyBytes, refusalError } from './distribution-error.ts'
+import type { HttpClient } from './http-client.ts'
+import type { HttpResponse } from './http-response.ts'
+import type { RangeHost } from './range-habits.ts'
+import type { Authorization, AuthTarget, RegistryAuthorizer } from './registry-authorizer.ts'
+import type { RequestQueue } from './request-queue.ts'
+import { parseRetryAfter } from './retry-after.ts'
+
+/** How often one request lets itself be challenged. */
+const maxAuthRounds = 2
+
+/** A GET below `/v2/<repository>/`. */
+export interface EndpointRequest extends AuthTarget {
+  /** `manifests/latest`, `blobs/sha256:…`. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** An answer of status 200 or 206, and what it took. */
+export interface EndpointAnswer {
+  readonly response: HttpResponse
+  readonly usedCredentials: boolean
+}
+
+/** What is known of a host, and the way to it; one for all registries that it serves. */
+export interface RegistryHost extends RangeHost {
+  readonly queue: RequestQueue
+  readonly breaker: CircuitBreaker
+}
+
+/** What an endpoint consists of. */
+export interface EndpointInit {
+  /** Below which `/v2/` is. */
+  readonly url: URL
+  /** Of a mirror: the registry that it stands in for. */
+  readonly mirrorOf: string | undefined
+  readonly host: RegistryHost
+  readonly http: HttpClient
+  readonly auth: RegistryAuthorizer
+  readonly clock: Clock
+}
+
+/** One server that has what a registry has: the registry itself, or a mirror. All requests to it come through here. */
+export class RegistryEndpoint {
+  readonly #init: EndpointInit
+
+  constructor(init: EndpointInit) {
+    this.#init = init
+  }
+
+  /** Host, with a port where it is not the scheme's. */
+  get name(): string {
+    return this.#init.url.host
+  }
+
+  get rangeHost(): RangeHost {
+    return this.#init.host
+  }
+
+  /**
+   * Asks when it is our turn, without credentials at first. The turn lasts until the body of the answer has ended.
+   *
+   * @throws {@link OriginError} for every status but 200 and 206, and when there is no answer
+   */
+  async send(request: EndpointRequest): Promise<EndpointAnswer> {
+    const { clock, host } = this.#init
+    const release = await host.queue.enter(request.signal)
+    const waitMs = host.breaker.admit(clock.monotonicMs())
+    if (waitMs > 0) {
+      release()
+      throw this.#down(waitMs)
+    }
+    try {
+      const { response, authorization } = await this.#sendAuthorized(request)
+      if (response.status !== 200 && response.status !== 206) throw await this.#refusal(response, request, authorization)
+      host.breaker.succeeded()
+      void response.closed.then(release)
+      return { response, usedCredentials: authorization?.credential !== undefined }
+    } catch (error) {
+      release()
+      this.#noteFailure(error)
+      throw error
+    }
+  }
+
+  async #sendAuthorized(
+    request: EndpointRequest,
+  ): Promise<{ response: HttpResponse; authorization: Authorization | undefined }> {
+    const { http, auth } = this.#init
+    const url = this.#urlOf(request)
+    const { headers, signal } = request
+    let authorization = await auth.authorization(request)
+    for (let round = 0; ; round++) {
+      const response = await http.send({ url, headers, authorization: authorization?.header, signal })
+      if (response.status !== 401 || round === maxAuthRounds) return { response, authorization }
+      const challenges = parseChallenges(response.headers('www-authenticate'))
+      await response.discard()
+      authorization = await auth.answer(challenges, authorization, request)
+    }
+  }
+
+  #urlOf({ repository, path }: EndpointRequest): URL {
+    const { url, mirrorOf } = this.#init
+    const target = new URL(`${url.pathname.replace(/\/$/, '')}/v2/${repository}/${path}`, url)
+    // Mirrors of several registries tell them apart by this, as containerd taught them.
+    if (mirrorOf !== undefined) target.searchParams.set('ns', mirrorOf)
+    return target
+  }
+
+  async #refusal(
+    response: HttpResponse,
+    { repository, path }: EndpointRequest,
+    authorization: Authorization | undefined,
+  ): Promise<OriginError> {
+    const { status } = response
+    const retryAfterMs = parseRetryAfter(response.header('retry-after'), this.#init.clock.wallMs())
+    if (retryAfterMs !== undefined && (status === 429 || status === 503)) this.#init.host.queue.holdOff(retryAfterMs)
+    const body = await response.firstBytes(maxErrorBodyBytes)
+    const { header, credential } = authorization ?? {}
+    const secrets = [header, credential?.secret].filter((secret) => secret !== undefined)
+    return refusalError({ status, retryAfterMs, body, secrets }, `${this.name}: ${repository} ${path}`)
+  }
+
+  #noteFailure(error: unknown): void {
+    const { clock, host } = this.#init
+    // What is no answer at all (an aborted caller) says nothing.
+    if (!(error instanceof OriginError)) return host.breaker.abandoned()
+    const isDown = error.code === 'ERR_ORIGIN_UNAVAILABLE' || error.code === 'ERR_ORIGIN_TIMEOUT'
+    if (isDown) host.breaker.failed(clock.monotonicMs())
+    else host.breaker.succeeded()
+  }
+
+  #down(waitMs: number): OriginError {
+    return new OriginError(
+      'ERR_ORIGIN_UNAVAILABLE',
+      `${this.name} has failed again and again, and is left alone for ${Math.ceil(waitMs / 1000)} s`,
+      { retryAfterMs: waitMs },
+    )
+  }
+}

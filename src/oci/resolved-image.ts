@@ -1,0 +1,41 @@
+import type { Descriptor, Platform } from '../core/descriptor.ts'
+import type { Digest } from '../core/digest.ts'
+import type { Origin } from '../core/origin.ts'
+import type { Reference } from '../core/reference.ts'
+import type { ImageManifest } from './image-manifest.ts'
+
+/**
+ * A blob of an image, with the place from which it may be had if nobody else has it.
+ * @public
+ */
+export interface Layer extends Descriptor {
+  readonly origin: Origin
+}
+
+/**
+ * Bytes of a manifest or an index, which are those of its digest.
+ * @public
+ */
+export interface ManifestBlob {
+  readonly descriptor: Descriptor
+  readonly bytes: Uint8Array
+}
+
+/**
+ * What a reference stands for.
+ * @public
+ */
+export interface ResolvedImage {
+  readonly reference: Reference
+  /** What the reference named: the index where there is one, else the manifest. */
+  readonly digest: Digest
+  readonly index?: ManifestBlob | undefined
+  readonly manifest: ManifestBlob & { readonly parsed: ImageManifest }
+  readonly config: Layer
+  /** The base layer first. A layer may occur twice. */
+  readonly layers: readonly Layer[]
+  /** As the index says; `undefined` when the reference named a manifest. */
+  readonly platform: Platform | undefined
+  /** True when credentials were needed on the way: the image is then private. */
+  readonly usedCredentials: boolean
+}

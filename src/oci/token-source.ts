@@ -1,0 +1,135 @@
+import type { Clock } from '../core/clock.ts'
+import { OriginError } from '../core/errors.ts'
+import { basicAuthorization, type Credential } from './credential.ts'
+import { maxErrorBodyBytes, refusalError } from './distribution-error.ts'
+import type { HttpClient } from './http-client.ts'
+import type { HttpResponse } from './http-response.ts'
+import { parseJsonObject } from './json.ts'
+import { LruMap } from './lru-map.ts'
+import type { Realm } from './realm-policy.ts'
+import { parseRetryAfter } from './retry-after.ts'
+import { Secret } from './secret.ts'
+import { SingleFlight } from './single-flight.ts'
+
+const maxTokenBytes = 256 * 1024
+const maxTokens = 1000
+/** Lifetimes in seconds. Shorter ones than the first are not meant, says the specification; longer ones than the last are not believed. */
+const minLifeSeconds = 60
+const maxLifeSeconds = 3600
+/** Tokens are given up this much earlier, in seconds, so that none runs out on its way. */
+const marginSeconds = 30
+
+/** What a token is wanted for. */
+export interface TokenRequest {
+  readonly realm: Realm
+  readonly service: string | undefined
+  readonly scope: string
+  /** Given only to a realm that is trusted; without it, the token is nobody's. */
+  readonly credential: Credential | undefined
+}
+
+interface HeldToken {
+  readonly header: Secret
+  readonly expiresMs: number
+}
+
+/**
+ * Gets tokens from the token service of a registry and keeps them while they last, one for each repository, scope and credential.
+ * @see {@link https://distribution.github.io/distribution/spec/auth/token/}
+ * @see {@link https://distribution.github.io/distribution/spec/auth/oauth/}
+ */
+export class TokenSource {
+  readonly #http: HttpClient
+  readonly #clock: Clock
+  readonly #held = new LruMap<string, HeldToken>(maxTokens)
+  readonly #flights = new SingleFlight<Secret>()
+
+  constructor(http: HttpClient, clock: Clock) {
+    this.#http = http
+    this.#clock = clock
+  }
+
+  /**
+   * An `Authorization` header that should be accepted.
+   *
+   * @param rejected - a header of this source that was not; it is not given again
+   * @throws {@link OriginError} `ERR_ORIGIN_AUTH` when the service refuses or talks nonsense; as its network fails otherwise
+   */
+  authorization(request: TokenRequest, rejected?: Secret, signal?: AbortSignal): Promise<Secret> {
+    const { realm, service, scope, credential } = request
+    const key = JSON.stringify([realm.url.href, service, scope, credential?.id])
+    const held = this.#held.get(key)
+    if (held && held.header !== rejected && held.expiresMs > this.#clock.monotonicMs()) return Promise.resolve(held.header)
+    return this.#flights.run(
+      key,
+      async () => {
+        const token = await this.#ask(request)
+        this.#held.set(key, token)
+        return token.header
+      },
+      signal,
+    )
+  }
+
+  async #ask(request: TokenRequest): Promise<HeldToken> {
+    const { realm } = request
+    const askedMs = this.#clock.monotonicMs()
+    const response = await this.#send(request)
+    if (response.status !== 200) throw await this.#refusal(response, request)
+    const json = parseJsonObject(await tokenBytes(response, realm.url))
+    const token = json?.['token'] ?? json?.['access_token']
+    if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw badToken(realm.url, 'its answer holds no token')
+    const expiresMs = askedMs + (lifeSeconds(json?.['expires_in']) - marginSeconds) * 1000
+    return { header: new Secret(`Bearer ${token}`), expiresMs }
+  }
+
+  async #send({ realm, service, scope, credential }: TokenRequest): Promise<HttpResponse> {
+    const onlyPublic = !realm.trusted
+    const parameters = new URLSearchParams({ ...(service && { service }), scope })
+    try {
+      if (credential?.kind === 'identity') {
+        parameters.set('grant_type', 'refresh_token')
+        parameters.set('client_id', 'damselfly')
+        parameters.set('refresh_token', credential.secret.reveal())
+        return await this.#http.send({ url: realm.url, form: new Secret(parameters.toString()), onlyPublic })
+      }
+      const url = new URL(realm.url)
+      for (const [name, value] of parameters) url.searchParams.append(name, value)
+      const authorization = credential && basicAuthorization(credential)
+      return await this.#http.send({ url, authorization, onlyPublic })
+    } catch (error) {
+      if (!(error instanceof OriginError) || error.code !== 'ERR_ORIGIN_REDIRECT') throw error
+      throw new OriginError('ERR_ORIGIN_REALM', `the token service ${realm.url.host} cannot be used: ${error.message}`, {
+        cause: error,
+      })
+    }
+  }
+
+  async #refusal(response: HttpResponse, { realm, credential }: TokenRequest): Promise<OriginError> {
+    const body = await response.firstBytes(maxErrorBodyBytes)
+    const retryAfterMs = parseRetryAfter(response.header('retry-after'), this.#clock.wallMs())
+    const secrets = credential && [credential.secret, basicAuthorization(credential)]
+    const answer = { status: response.status, retryAfterMs, body, secrets }
+    const error = refusalError(answer, `token service ${realm.url.host}`)
+    // Whatever a refused token is called, it means that we may not in.
+    return error.retryable ? error : new OriginError('ERR_ORIGIN_AUTH', error.message, { status: error.status })
+  }
+}
+
+async function tokenBytes(response: HttpResponse, url: URL): Promise<Uint8Array> {
+  try {
+    return await response.bytes(maxTokenBytes)
+  } catch (error) {
+    if (!(error instanceof OriginError) || error.code !== 'ERR_ORIGIN_SIZE') throw error
+    throw badToken(url, 'its answer is too long', error)
+  }
+}
+
+function lifeSeconds(expiresIn: unknown): number {
+  const said = typeof expiresIn === 'number' && Number.isFinite(expiresIn) ? expiresIn : minLifeSeconds
+  return Math.min(Math.max(said, minLifeSeconds), maxLifeSeconds)
+}
+
+function badToken(url: URL, reason: string, cause?: unknown): OriginError {
+  return new OriginError('ERR_ORIGIN_AUTH', `the token service ${url.host} gives no token: ${reason}`, { cause })
+}
