@@ -11,6 +11,8 @@ import { Registries, type RegistriesInit } from './registries.ts'
 import { registryOrigin } from './registry-origin.ts'
 import type { Layer, ResolvedImage } from './resolved-image.ts'
 
+export type { Layer, ResolvedImage } from './resolved-image.ts'
+
 /** An index may name another one; no deeper. */
 const maxIndexDepth = 2
 
