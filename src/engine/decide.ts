@@ -1,3 +1,4 @@
+import type { PieceRun } from '../wire/messages.ts'
 import type { Effect } from './effect.ts'
 import { tellCopy } from './link-facts.ts'
 import { endOvertakenRuns, fetchFromOrigin, hasSettled, losePatience, runsOf } from './origin-policy.ts'
@@ -10,8 +11,7 @@ export function decide(state: SessionState, now: number, effects: Effect[]): voi
   if (state.phase === 'complete') finish(state, effects)
   if (state.wanted) askLinks(state, effects)
   if (state.phase === 'loading') load(state, now, effects)
-  tellHaves(state, now, effects)
-  tellFetching(state, now, effects)
+  tellPeers(state, now, effects)
 }
 
 /** When `step` must be called with a tick at the latest, in milliseconds; `undefined` while nothing depends on time. */
@@ -71,33 +71,43 @@ function isHopeful(state: SessionState, link: LinkState): boolean {
   return false
 }
 
-/** Pieces that became ours are told in batches: a message a piece would cost more than it brings. */
-function tellHaves(state: SessionState, now: number, effects: Effect[]): void {
+/**
+ * What peers need to hear of our progress. Pieces that became ours are told in batches: a message a piece would cost more than it
+ * brings. What we read from the origin is told when it changes, and again while it moves: silence means that we are gone.
+ */
+function tellPeers(state: SessionState, now: number, effects: Effect[]): void {
+  const runs = runsOf(state)
+  const fetchingDue = isFetchingDue(state, runs, now)
+  // Haves go first: between the end of a run and its haves, others would think that nobody has or reads its pieces.
+  tellHaves(state, now, fetchingDue, effects)
+  if (!fetchingDue) return
+  state.origin.told = runs
+  state.origin.toldMs = now
+  for (const link of state.links.values()) {
+    if (link.wants) effects.push({ type: 'tell-fetching', link: link.id, runs })
+  }
+}
+
+function isFetchingDue({ origin, tuning }: SessionState, runs: readonly PieceRun[], now: number): boolean {
+  if (runs.length !== origin.told.length) return true
+  for (const [index, { first, count }] of runs.entries()) {
+    const told = origin.told[index]
+    if (first !== told?.first || count !== told.count) return true
+  }
+  if (now - origin.toldMs < tuning.fetchRenewMs) return false
+  return [...origin.runs.values()].some((run) => run.movedMs > origin.toldMs)
+}
+
+function tellHaves(state: SessionState, now: number, flush: boolean, effects: Effect[]): void {
   const pending = [...state.links.values()].filter((link) => link.untold.length > 0)
   if (pending.length === 0) {
     state.haveDueMs = undefined
     return
   }
   state.haveDueMs ??= now + state.tuning.haveDelayMs
-  if (now < state.haveDueMs && state.phase === 'loading') return
+  if (now < state.haveDueMs && state.phase === 'loading' && !flush) return
   state.haveDueMs = undefined
   for (const link of pending) {
     effects.push({ type: 'tell-have', link: link.id, pieces: link.untold.splice(0) })
-  }
-}
-
-/** What we read from the origin is told when it changes, and again while it moves: silence means that we are gone. */
-function tellFetching(state: SessionState, now: number, effects: Effect[]): void {
-  const { origin, tuning } = state
-  const runs = runsOf(state)
-  const changed =
-    runs.length !== origin.told.length ||
-    runs.some((run, index) => run.first !== origin.told[index]?.first || run.count !== origin.told[index].count)
-  const moved = [...origin.runs.values()].some((run) => run.movedMs > origin.toldMs)
-  if (!changed && !(moved && now - origin.toldMs >= tuning.fetchRenewMs)) return
-  origin.told = runs
-  origin.toldMs = now
-  for (const link of state.links.values()) {
-    if (link.wants) effects.push({ type: 'tell-fetching', link: link.id, runs })
   }
 }
