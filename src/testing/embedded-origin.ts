@@ -1,10 +1,11 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import type { ByteRange } from '../core/byte-range.ts'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { sleep, systemClock, type Clock } from '../core/clock.ts'
+import { mediaTypes } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { OriginGate, type OriginAuth } from './origin-auth.ts'
 import { OriginFaults, type OriginFault } from './origin-fault.ts'
+import { reply, sendResource, type Resource } from './origin-response.ts'
 import { contentOf, type BlobContent } from './seeded-content.ts'
 
 /**
@@ -29,6 +30,8 @@ export interface SeenRequest {
   readonly path: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly status: number
+  /** Of the client: equal for requests on one connection. */
+  readonly port: number | undefined
 }
 
 /**
@@ -66,13 +69,7 @@ export interface EmbeddedOrigin extends AsyncDisposable {
   close(): Promise<void>
 }
 
-const stepBytes = 256 * 1024
 const seenLength = 1000
-
-interface Resource {
-  readonly content: BlobContent
-  readonly mediaType: string
-}
 
 /**
  * Starts a registry on 127.0.0.1 that counts what it sends and misbehaves on demand.
@@ -85,165 +82,138 @@ interface Resource {
  * @public
  */
 export async function embeddedOrigin(options: EmbeddedOriginOptions = {}): Promise<EmbeddedOrigin> {
-  const { auth, port = 0, clock = systemClock } = options
-  const gate = auth && new OriginGate(auth, clock)
-  const faults = new OriginFaults()
-  const resources = new Map<string, Resource>()
-  const seen: SeenRequest[] = []
-  const sentBytes = new Map<string, number>()
-  const counts = { total: 0, manifests: 0, blobs: 0, tokens: 0 }
-  let url = ''
+  const registry = new EmbeddedRegistry(options)
+  await registry.listen(options.port ?? 0)
+  return registry
+}
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+class EmbeddedRegistry implements EmbeddedOrigin {
+  readonly #clock: Clock
+  readonly #gate: OriginGate | undefined
+  readonly #server: Server
+  readonly #faults = new OriginFaults()
+  /** Blobs by digest, manifests by repository and tag or digest. */
+  readonly #resources = new Map<string, Resource>()
+  readonly #seen: SeenRequest[] = []
+  readonly #sentBytes = new Map<string, number>()
+  readonly #counts = { total: 0, manifests: 0, blobs: 0, tokens: 0 }
+  readonly #closed = new AbortController()
+  #host = ''
+
+  constructor({ auth, clock = systemClock }: EmbeddedOriginOptions) {
+    this.#clock = clock
+    this.#gate = auth && new OriginGate(auth, clock)
+    this.#server = createServer((request, response) => this.#serve(request, response))
+  }
+
+  async listen(port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject).listen(port, '127.0.0.1', resolve)
+    })
+    const address = this.#server.address()
+    this.#host = `127.0.0.1:${typeof address === 'object' ? address?.port : port}`
+  }
+
+  get host(): string {
+    return this.#host
+  }
+
+  get url(): string {
+    return `http://${this.#host}`
+  }
+
+  addBlob(blob: Uint8Array | BlobContent): Digest {
+    const content = blob instanceof Uint8Array ? contentOf(blob) : blob
+    this.#resources.set(content.digest, { content, mediaType: mediaTypes.octetStream })
+    return content.digest
+  }
+
+  addManifest(repository: string, tag: string | undefined, bytes: Uint8Array, mediaType: string): Digest {
+    const resource = { content: contentOf(bytes), mediaType }
+    for (const name of [tag, resource.content.digest]) if (name) this.#resources.set(`${repository}/${name}`, resource)
+    return resource.content.digest
+  }
+
+  fault(path: string | RegExp, fault: OriginFault): () => void {
+    return this.#faults.add(path, fault)
+  }
+
+  requests(): RequestCounts {
+    return { ...this.#counts }
+  }
+
+  seen(): readonly SeenRequest[] {
+    return this.#seen.slice()
+  }
+
+  bytesSent(digest?: Digest): number {
+    if (digest) return this.#sentBytes.get(digest) ?? 0
+    return [...this.#sentBytes.values()].reduce((sum, bytes) => sum + bytes, 0)
+  }
+
+  close(): Promise<void> {
+    this.#closed.abort()
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve())
+      this.#server.closeAllConnections()
+    })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { method = '', url: path = '', headers } = request
+    const { remotePort: port } = request.socket
+    const gone = new AbortController()
+    response.on('close', () => {
+      gone.abort()
+      this.#seen.push({ method, path, headers, status: response.statusCode, port })
+      if (this.#seen.length > seenLength) this.#seen.shift()
+    })
+    const signal = AbortSignal.any([gone.signal, this.#closed.signal])
+    this.#answer(request, response, signal).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : undefined)
+    })
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://origin')
-    const fault = faults.take(pathname)
-    counts.total++
-    if (fault.delayMs !== undefined) await sleep(clock, fault.delayMs)
+    const fault = this.#faults.take(pathname)
+    this.#counts.total++
+    if (fault.delayMs !== undefined) await sleep(this.#clock, fault.delayMs, signal)
     for (const [name, value] of Object.entries(fault.headers ?? {})) response.setHeader(name, value)
     if (fault.redirectTo !== undefined) return reply(response, 307, '', { location: fault.redirectTo })
     if (fault.status !== undefined) return reply(response, fault.status, fault.body ?? '')
     if (pathname === '/token') {
-      counts.tokens++
-      const form = request.method === 'POST' ? new URLSearchParams(await bodyText(request)) : searchParams
-      const answer = gate?.token(request.headers.authorization, form) ?? { status: 404, body: '' }
-      return reply(response, answer.status, answer.body, { 'content-type': 'application/json' })
-    }
-    const [, repository = '', kind, name = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(pathname) ?? []
-    if (kind === 'manifests') counts.manifests++
-    if (kind === 'blobs') counts.blobs++
-    if (gate && !gate.admits(repository, request.headers.authorization)) {
-      return reply(response, 401, errorBody('UNAUTHORIZED'), { 'www-authenticate': gate.challenge(url, repository) })
+      this.#counts.tokens++
+      return this.#giveToken(request, response, searchParams)
     }
     if (pathname === '/v2/') return reply(response, 200, '{}')
-    const resource = resources.get(kind === 'manifests' ? `${repository}/${name}` : name)
-    if (!resource) return reply(response, 404, errorBody(kind === 'manifests' ? 'MANIFEST_UNKNOWN' : 'BLOB_UNKNOWN'))
-    await send(request, response, resource, fault)
-  }
-
-  async function send(
-    request: IncomingMessage,
-    response: ServerResponse,
-    { content, mediaType }: Resource,
-    fault: OriginFault,
-  ): Promise<void> {
-    const { digest, sizeBytes } = content
-    const etag = response.getHeader('etag') ?? `"${digest}"`
-    const range = fault.ignoreRange ? undefined : askedRange(request, sizeBytes, etag)
-    if (range === 'unsatisfiable') return reply(response, 416, '', { 'content-range': `bytes */${sizeBytes}` })
-    const { offset, length } = range ?? { offset: 0, length: sizeBytes }
-    const headers = {
-      'accept-ranges': 'bytes',
-      'content-length': length + (fault.extraBytes ?? 0),
-      'content-type': mediaType,
-      'docker-content-digest': digest,
-      etag,
-      ...(range && { 'content-range': `bytes ${offset}-${offset + length - 1}/${sizeBytes}` }),
+    const [, repository = '', kind, name = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(pathname) ?? []
+    const isManifest = kind === 'manifests'
+    if (kind !== undefined) this.#counts[isManifest ? 'manifests' : 'blobs']++
+    if (this.#gate && !this.#gate.admits(repository, request.headers.authorization)) {
+      const challenge = this.#gate.challenge(this.url, repository)
+      return reply(response, 401, errorBody('UNAUTHORIZED'), { 'www-authenticate': challenge })
     }
-    for (const [name, value] of Object.entries(headers)) if (!response.hasHeader(name)) response.setHeader(name, value)
-    response.writeHead(range ? 206 : 200)
-    if (request.method === 'HEAD') return void response.end()
-    response.flushHeaders()
-    const paceBytes = fault.bytesPerSecond ?? stepBytes
-    const stop = Math.min(length + (fault.extraBytes ?? 0), fault.cutAfterBytes ?? Number.POSITIVE_INFINITY)
-    for (let done = 0; done < stop; ) {
-      const step = Math.min(stepBytes, paceBytes, stop - done)
-      const bytes = bodyBytes(content, offset + done, step, fault)
-      if (!(await write(response, bytes))) return
-      sentBytes.set(digest, (sentBytes.get(digest) ?? 0) + step)
-      done += step
-      if (fault.bytesPerSecond !== undefined) await sleep(clock, 1000)
+    const resource = this.#resources.get(isManifest ? `${repository}/${name}` : name)
+    if (!resource) return reply(response, 404, errorBody(isManifest ? 'MANIFEST_UNKNOWN' : 'BLOB_UNKNOWN'))
+    const { digest } = resource.content
+    const sent = (bytes: number): void => {
+      this.#sentBytes.set(digest, this.bytesSent(digest) + bytes)
     }
-    if (fault.cutAfterBytes === undefined) response.end()
-    else response.destroy()
+    await sendResource(request, response, resource, { fault, clock: this.#clock, signal, sent })
   }
 
-  const server = createServer((request, response) => {
-    response.on('close', () => {
-      const { method = '', url: path = '', headers } = request
-      seen.push({ method, path, headers, status: response.statusCode })
-      if (seen.length > seenLength) seen.shift()
-    })
-    handle(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, '127.0.0.1', resolve)
-  })
-  const host = `127.0.0.1:${addressOf(server.address()).port}`
-  url = `http://${host}`
-
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    })
-  return {
-    url,
-    host,
-    addBlob(blob) {
-      const content = blob instanceof Uint8Array ? contentOf(blob) : blob
-      resources.set(content.digest, { content, mediaType: 'application/octet-stream' })
-      return content.digest
-    },
-    addManifest(repository, tag, bytes, mediaType) {
-      const resource = { content: contentOf(bytes), mediaType }
-      for (const name of [tag, resource.content.digest]) if (name) resources.set(`${repository}/${name}`, resource)
-      return resource.content.digest
-    },
-    fault: (path, fault) => faults.add(path, fault),
-    requests: () => ({ ...counts }),
-    seen: () => seen.slice(),
-    bytesSent: (digest) =>
-      digest ? (sentBytes.get(digest) ?? 0) : [...sentBytes.values()].reduce((sum, bytes) => sum + bytes, 0),
-    close,
-    [Symbol.asyncDispose]: close,
+  async #giveToken(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+    const form = request.method === 'POST' ? new URLSearchParams(await text(request)) : query
+    const answer = this.#gate?.token(request.headers.authorization, form)
+    reply(response, answer?.status ?? 404, answer?.body ?? '', { 'content-type': 'application/json' })
   }
-}
-
-/** The one range that is asked for; none when there is no such header, it is not of that simple form, or `If-Range` does not hold. */
-function askedRange(
-  request: IncomingMessage,
-  sizeBytes: number,
-  etag: unknown,
-): ByteRange | 'unsatisfiable' | undefined {
-  const match = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
-  const condition = request.headers['if-range']
-  if (!match || (condition !== undefined && condition !== etag)) return undefined
-  const offset = Number(match[1])
-  const end = match[2] ? Math.min(Number(match[2]) + 1, sizeBytes) : sizeBytes
-  return offset < end ? { offset, length: end - offset } : 'unsatisfiable'
-}
-
-function bodyBytes(content: BlobContent, offset: number, length: number, fault: OriginFault): Uint8Array {
-  const inside = Math.max(Math.min(length, content.sizeBytes - offset), 0)
-  const bytes = content.read({ offset, length: inside })
-  const padded = inside === length ? bytes : Buffer.concat([bytes], length)
-  return fault.wrongBytes ? padded.map((byte) => byte ^ 0xff) : padded
-}
-
-/** Resolves when the bytes are with the kernel: true, or false when the client has gone. */
-function write(response: ServerResponse, bytes: Uint8Array): Promise<boolean> {
-  return new Promise((resolve) => {
-    if (response.destroyed) return resolve(false)
-    response.write(bytes, (error) => resolve(!error))
-  })
-}
-
-function reply(response: ServerResponse, status: number, body: string, headers: Record<string, string> = {}): void {
-  for (const [name, value] of Object.entries(headers)) if (!response.hasHeader(name)) response.setHeader(name, value)
-  response.writeHead(status).end(body)
 }
 
 function errorBody(code: string): string {
   return JSON.stringify({ errors: [{ code, message: code.toLowerCase().replaceAll('_', ' ') }] })
-}
-
-async function bodyText(request: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of request.setEncoding('utf8')) text += String(chunk).slice(0, 65_536)
-  return text
-}
-
-function addressOf(address: AddressInfo | string | null): AddressInfo {
-  if (address === null || typeof address === 'string') throw new TypeError('the server listens on no TCP port')
-  return address
 }
