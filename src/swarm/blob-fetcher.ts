@@ -1,6 +1,7 @@
 import { maxBlobBytes } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError, TransferError } from '../core/errors.ts'
+import { SharedAttempts } from '../core/shared-attempts.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { BlobSession } from './blob-session.ts'
 import { readWhileLoading } from './blob-reader.ts'
@@ -33,6 +34,8 @@ export class BlobFetcher {
   readonly #sessions: SessionTable
   readonly #links: LinkManager
   readonly #sizes: SizeFinder
+  /** However many wait for a blob of unknown size, it is asked for once. */
+  readonly #finding = new SharedAttempts<FoundSize>()
 
   constructor(context: SwarmContext, sessions: SessionTable, links: LinkManager, sizes: SizeFinder) {
     this.#context = context
@@ -141,13 +144,23 @@ export class BlobFetcher {
     options: FetchOptions,
     distrusted: ReadonlySet<LinkId>,
   ): Promise<FoundSize> {
-    if (request.size !== undefined) return { sizeBytes: request.size, link: undefined }
-    const { digest, topic, origin, maxBytes = maxBlobBytes } = request
+    const { digest, size } = request
+    const sizeBytes = size ?? this.#sessions.get(digest)?.layout.sizeBytes
+    if (sizeBytes !== undefined) return { sizeBytes, link: undefined }
+    const key = [digest, ...distrusted].join()
+    return this.#finding.join(key, (signal) => this.#askForSize(request, distrusted, signal), options.signal)
+  }
+
+  async #askForSize(
+    { digest, topic, origin, maxBytes = maxBlobBytes }: BlobRequest,
+    distrusted: ReadonlySet<LinkId>,
+    signal: AbortSignal,
+  ): Promise<FoundSize> {
     this.#links.enter(topic)
     const stop = this.#links.load(topic)
     try {
       const settled = this.#links.look(topic)
-      return await this.#sizes.find(digest, { origin, maxBytes, settled, distrusted, signal: options.signal })
+      return await this.#sizes.find(digest, { origin, maxBytes, settled, distrusted, signal })
     } finally {
       stop()
     }

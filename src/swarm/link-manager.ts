@@ -8,6 +8,7 @@ import type { LinkHost } from '../net/link-host.ts'
 import type { MemberAddresses } from '../net/member-addresses.ts'
 import type { Join, Location, Members } from '../wire/messages.ts'
 import { limits } from '../wire/protocol.ts'
+import { Introductions } from './introductions.ts'
 import { InFlightBudget } from './in-flight-budget.ts'
 import { RequestLane } from './request-lane.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
@@ -52,6 +53,7 @@ export class LinkManager {
   readonly #location: Location
   readonly #handlers: LinkManagerHandlers
   readonly #topics = new Map<Digest, Topic>()
+  readonly #introductions: Introductions
   readonly #byPeer = new Map<string, LinkEntry>()
   readonly #dials = new Map<string, Promise<void>>()
   readonly #controller = new AbortController()
@@ -69,6 +71,7 @@ export class LinkManager {
   }) {
     this.#context = init.context
     this.#budget = new InFlightBudget(init.context.inFlightBytes)
+    this.#introductions = new Introductions(init.context.clock)
     this.#host = init.host
     this.#book = init.book
     this.#addresses = init.addresses
@@ -103,7 +106,7 @@ export class LinkManager {
     this.#topics.set(topic, before ?? { loading: 0, askAgainMs: Infinity, askedTimes: 0 })
     if (before) return
     this.#leaveOldest()
-    for (const { link } of this.#byPeer.values()) link.send({ type: 'join', topic })
+    for (const entry of this.#byPeer.values()) this.#join(entry, topic)
     void this.#provide(topic)
   }
 
@@ -148,7 +151,7 @@ export class LinkManager {
     }
     this.#byPeer.set(link.peerId, entry)
     this.#context.links.set(entry.id, entry)
-    for (const topic of this.#topics.keys()) link.send({ type: 'join', topic })
+    for (const topic of this.#topics.keys()) this.#join(entry, topic)
     this.#handlers.opened(entry)
     this.#context.emit('peer:linked', { peerId: link.peerId, foundBy: [...entry.foundBy] })
   }
@@ -159,6 +162,7 @@ export class LinkManager {
     this.#byPeer.delete(link.peerId)
     this.#context.links.delete(entry.id)
     this.#book.closed(link.peerId, this.#now())
+    this.#introductions.left(entry.id)
     this.#handlers.closed(entry)
     this.#context.emit('peer:unlinked', { peerId: link.peerId, foundBy: [...entry.foundBy] })
   }
@@ -168,26 +172,32 @@ export class LinkManager {
     return entry?.link === link ? entry : undefined
   }
 
-  /** A peer gathers around a topic: it learns of others who do, if we are one ourselves. */
+  /** A peer gathers around a topic: it learns of others who told us that they do, whether we are one ourselves or not. */
   async joined(entry: LinkEntry, { topic }: Join): Promise<void> {
     entry.topics.delete(topic)
     entry.topics.add(topic)
     const [oldest] = entry.topics
     if (entry.topics.size > limits.topicsPerPeer && oldest) entry.topics.delete(oldest)
     const others = [...this.#byPeer.values()].filter((other) => other !== entry && other.topics.has(topic))
-    const chosen = this.#topics.has(topic) ? others.slice(-limits.members) : []
+    const chosen = others.slice(-limits.members)
     const members = await Promise.all(chosen.map((other) => this.#addresses.describe(other.link.peerId)))
     entry.link.send({ type: 'members', topic, members: members.filter((member) => member !== undefined) })
   }
 
   /** A peer introduced others. */
-  introduced({ topic, members }: Members): void {
+  introduced(entry: LinkEntry, { topic, members }: Members): void {
+    this.#introductions.answered(topic, entry.id)
     if (!this.#topics.has(topic)) return
     for (const member of members) {
       const peer = this.#addresses.read(member)
       if (peer) this.#book.found(peer, 'tracker')
     }
     this.#dialReady()
+  }
+
+  #join(entry: LinkEntry, topic: Digest): void {
+    this.#introductions.asked(topic, entry.id)
+    entry.link.send({ type: 'join', topic })
   }
 
   async #provide(topic: Digest): Promise<void> {
@@ -204,17 +214,21 @@ export class LinkManager {
     try {
       // Peers that are configured are part of the first round: they may hold the blob themselves.
       await this.#dialsDone()
-      const found = this.#discovery?.findPeers(topic, { signal: this.#controller.signal }) ?? []
-      for await (const { foundBy, ...peer } of found) {
-        this.#book.found(peer, foundBy)
-        this.#dialReady()
-      }
+      await Promise.all([this.#introductions.answeredByAll(topic), this.#search(topic)])
       await this.#dialsDone()
     } catch (error) {
       if (!this.#controller.signal.aborted) this.#context.logger.info('discovery failed', { topic, error })
     } finally {
       const waitMs = Math.min(maxAskAgainMs, firstAskAgainMs * 2 ** (state.askedTimes - 1))
       state.askAgainMs = this.#now() + waitMs
+    }
+  }
+
+  async #search(topic: Digest): Promise<void> {
+    const found = this.#discovery?.findPeers(topic, { signal: this.#controller.signal }) ?? []
+    for await (const { foundBy, ...peer } of found) {
+      this.#book.found(peer, foundBy)
+      this.#dialReady()
     }
   }
 

@@ -179,7 +179,7 @@ export class SwarmNode {
         void this.#links.joined(entry, message)
         break
       case 'members':
-        this.#links.introduced(message)
+        this.#links.introduced(entry, message)
         break
       default:
         if (message.type === 'bitfield') this.#sizes.receive(entry, message)
