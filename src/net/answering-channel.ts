@@ -6,7 +6,7 @@ import type { Request } from '../wire/messages.ts'
 import type { Libp2pStream, ReceivedBytes } from './libp2p-types.ts'
 import type { IncomingRequest, Link } from './link.ts'
 import { PieceAnswer } from './piece-answer.ts'
-import { partsOf } from './received-bytes.ts'
+import { partsOf } from './stream-facts.ts'
 
 /** What an answering channel tells the link that it belongs to. */
 export interface AnsweringChannelOwner {

@@ -5,7 +5,7 @@ import { ReplyDecoder, type ReplyPart } from '../wire/reply-decoder.ts'
 import { countMovedBytes } from './gc-pacing.ts'
 import type { Libp2pStream, ReceivedBytes } from './libp2p-types.ts'
 import type { PieceSink } from './link.ts'
-import { partsOf } from './received-bytes.ts'
+import { hasEnded, partsOf } from './stream-facts.ts'
 
 /** What an asking channel tells the link that opened it. */
 export interface AskingChannelOwner {
@@ -77,7 +77,7 @@ export class AskingChannel {
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('remoteCloseWrite', this.#onEnd)
     stream.addEventListener('close', this.#onEnd)
-    if (stream.status !== 'open') this.#onEnd()
+    if (hasEnded(stream)) this.#onEnd()
     else this.#send()
   }
 

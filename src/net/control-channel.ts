@@ -4,7 +4,7 @@ import { FrameDecoder } from '../wire/frame-decoder.ts'
 import type { ControlMessage } from '../wire/messages.ts'
 import { limits } from '../wire/protocol.ts'
 import type { Libp2pStream, ReceivedBytes } from './libp2p-types.ts'
-import { partsOf } from './received-bytes.ts'
+import { partsOf } from './stream-facts.ts'
 
 /** Who is told what comes over a control channel. */
 export interface ControlReceiver {

@@ -5,6 +5,7 @@ import { limits, protocolVersion } from '../wire/protocol.ts'
 import { ControlChannel, type ControlReceiver } from './control-channel.ts'
 import type { Libp2pStream } from './libp2p-types.ts'
 import type { PeerLink } from './peer-link.ts'
+import { hasEnded } from './stream-facts.ts'
 
 /** What a greeting begins with. */
 export interface GreetingInit {
@@ -52,7 +53,7 @@ export class Greeting implements ControlReceiver {
   /** Says hello. */
   start(): void {
     if (this.#settled || this.#control || !this.#stream) return
-    if (this.#stream.status !== 'open') return this.closed(undefined)
+    if (hasEnded(this.#stream)) return this.closed(undefined)
     this.#control = new ControlChannel(this.#stream, this)
     this.#control.send(this.#init.hello())
   }

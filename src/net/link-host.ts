@@ -60,7 +60,7 @@ export class LinkHost {
     const stopped = new PeerError('ERR_PEER_UNREACHABLE', 'this node closes its links')
     const dialsEnded = this.#dials.abortAll(stopped)
     for (const greeting of [...this.#outgoing.values(), ...this.#incoming.values()]) greeting.fail(stopped)
-    for (const link of [...this.#links.values()]) link.close()
+    for (const link of this.#links.values()) link.close()
     await this.#init.node.unhandle([controlProtocol, pieceProtocol])
     await dialsEnded
   }

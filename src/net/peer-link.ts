@@ -8,6 +8,7 @@ import { AskingChannel } from './asking-channel.ts'
 import type { ControlChannel } from './control-channel.ts'
 import type { Libp2pConnection, Libp2pStream } from './libp2p-types.ts'
 import type { Link, LinkHandlers, PieceSink } from './link.ts'
+import { hasEnded } from './stream-facts.ts'
 
 /** Data streams that a peer may open in a second. A cancelled request costs one: this leaves room for a busy endgame. */
 const streamsPerSecond = 100
@@ -93,7 +94,7 @@ export class PeerLink implements Link {
       // A stream without a link still costs us its negotiation; only the end of the connection stops them.
       this.connection.abort(error)
     }
-    if (stream.status !== 'open') return
+    if (hasEnded(stream)) return
     const { clock, handlers } = this.#init
     const channel = new AnsweringChannel(stream, this, clock, {
       request: (request) => handlers.request(request),

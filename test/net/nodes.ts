@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import type { Libp2p } from 'libp2p'
 import { systemClock, type Clock } from '../../src/core/clock.ts'
 import { digestFromBytes, type Digest } from '../../src/core/digest.ts'
 import type { PeerError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
-import { createDefaultNode, type DefaultNodeSettings, type Libp2pNode } from '../../src/net/libp2p-node.ts'
+import { createDefaultNode, type DefaultNodeSettings } from '../../src/net/libp2p-node.ts'
 import { LinkHost } from '../../src/net/link-host.ts'
 import type { IncomingRequest, Link, PieceSink } from '../../src/net/link.ts'
 import type { ControlMessage, Hello } from '../../src/wire/messages.ts'
@@ -30,7 +32,7 @@ export class LinkLog {
 
 /** A node of the tests: libp2p on loopback, a link host, and what it heard. */
 export interface TestNode extends AsyncDisposable {
-  readonly node: Libp2pNode
+  readonly node: Libp2p
   readonly host: LinkHost
   readonly log: LinkLog
   readonly peerId: string
@@ -78,6 +80,8 @@ export async function startNode(options: TestNodeOptions = {}): Promise<TestNode
     peerId: node.peerId.toString(),
     addresses: node.getMultiaddrs().map(String),
     async [Symbol.asyncDispose]() {
+      // If the node at the other end was just closed, we notice first: libp2p waits half a second for a socket that broke meanwhile.
+      await manyTurns()
       await host.stop()
       await node.stop()
     },
@@ -131,6 +135,11 @@ export function hashingSink(): { sink: PieceSink; answer: Promise<Answer>; recei
       failed: (error) => ended('failed', { error }),
     },
   }
+}
+
+/** Long enough for whatever is on its way between two nodes of this process to arrive. */
+export async function manyTurns(): Promise<void> {
+  for (let turn = 0; turn < 100; turn++) await setImmediate()
 }
 
 export function sha256(bytes: Uint8Array): string {
