@@ -142,16 +142,6 @@ export class ManifestResolver implements AsyncDisposable {
     return registryOrigin({ reference, digest, size, registries: this.#registries })
   }
 
-  /**
-   * Whether anybody may pull a manifest: asks its registry once, as nobody.
-   * @throws {@link OriginError} when the registry gives no answer that would tell
-   */
-  async isPublic(reference: string | Reference, digest: Digest, options: AbortOptions = {}): Promise<boolean> {
-    options.signal?.throwIfAborted()
-    const { registry, repository } = typeof reference === 'string' ? parseReference(reference) : reference
-    return this.#registries.client(registry).isPublic(repository, digest, options)
-  }
-
   /** Breaks all connections; calls under way reject with `ERR_SWARM_CLOSED`. */
   close(): Promise<void> {
     return this.#registries.close()

@@ -8,7 +8,9 @@ import { Secret } from './secret.ts'
 import type { TokenRequest, TokenSource } from './token-source.ts'
 
 const maxRepositories = 1000
-const maxScopeLength = 1024
+const maxParameterLength = 1024
+/** What registries answer when somebody who is nobody asks for what he may not have, or too often. */
+const refusalsOfNobody: ReadonlySet<number> = new Set([401, 403, 404, 429])
 
 /** A header that was or will be sent. */
 export interface Authorization {
@@ -20,8 +22,12 @@ export interface Authorization {
 /** For what to be let in. */
 export interface AuthTarget extends AbortOptions {
   readonly repository: string
-  /** Never use credentials: to see what anybody sees. */
-  readonly anonymous: boolean
+}
+
+/** An answer that did not let us in. */
+export interface AuthRefusal {
+  readonly status: number
+  readonly challenges: readonly AuthChallenge[]
 }
 
 /** Who asks to be let in. */
@@ -35,10 +41,12 @@ export interface RegistryAuthorizerInit extends RealmAsker {
 /** How a repository lets us in. */
 type Entrance =
   | { readonly kind: 'header'; readonly authorization: Authorization }
-  /** `untrusted`: there are credentials, but the realm is not one that may have them. */
-  | { readonly kind: 'token'; readonly request: TokenRequest; readonly untrusted: boolean }
+  | { readonly kind: 'token'; readonly request: TokenRequest }
 
-/** Gets us into the repositories of one registry: without credentials as long as nobody asks. */
+/**
+ * Gets us into the repositories of one registry, with as little as they take: nothing, then a token that anybody gets, and credentials only
+ * when that was not enough. So what was had without credentials is known to be public.
+ */
 export class RegistryAuthorizer {
   readonly #init: RegistryAuthorizerInit
   readonly #entrances = new LruMap<string, Entrance>(maxRepositories)
@@ -47,76 +55,92 @@ export class RegistryAuthorizer {
     this.#init = init
   }
 
-  /** What to send at first: nothing, unless the repository asked for something before. */
+  /** What to send at first: what let us in the last time. */
   async authorization(target: AuthTarget): Promise<Authorization | undefined> {
-    const entrance = this.#entrances.get(keyOf(target))
+    const entrance = this.#entrances.get(target.repository)
     return entrance && this.#open(entrance, undefined, target)
   }
 
   /**
-   * What to send after a 401.
+   * What to send after having been refused; `undefined` when there is nothing that might help.
    *
    * @param rejected - what was sent, if anything
-   * @throws {@link OriginError} `ERR_ORIGIN_AUTH` when there is nothing that would help, `ERR_ORIGIN_REALM` when credentials are asked for at a
-   * place that must not have them
+   * @throws {@link OriginError} `ERR_ORIGIN_REALM` when the registry wants our credentials to go where they must not; as the token service fails
+   * otherwise
    */
   async answer(
-    challenges: readonly AuthChallenge[],
+    refusal: AuthRefusal,
     rejected: Authorization | undefined,
     target: AuthTarget,
-  ): Promise<Authorization> {
-    const before = this.#entrances.get(keyOf(target))
-    if (rejected && before?.kind === 'token' && before.untrusted) throw this.#untrusted(before.request)
-    const entrance = await this.#entrance(challenges, target)
-    const authorization = await this.#open(entrance, rejected, target)
-    if (rejected && authorization.header.reveal() === rejected.header.reveal()) throw this.#refused(target)
-    this.#entrances.set(keyOf(target), entrance)
+  ): Promise<Authorization | undefined> {
+    const known = this.#entrances.get(target.repository)
+    // Another request has got in meanwhile, by showing more than this one did.
+    if (known && (!rejected || (!rejected.credential && credentialOfEntrance(known)))) {
+      return this.#open(known, undefined, target)
+    }
+    if (!rejected) return refusal.status === 401 ? this.#asNobody(refusal.challenges, target) : undefined
+    if (!rejected.credential) return refusalsOfNobody.has(refusal.status) ? this.#asUser(refusal, known, target) : undefined
+    // A header is what it is; a token may have been taken back, and another one may do.
+    return refusal.status === 401 && known?.kind === 'token' ? this.#open(known, rejected.header, target) : undefined
+  }
+
+  async #asNobody(challenges: readonly AuthChallenge[], target: AuthTarget): Promise<Authorization | undefined> {
+    const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
+    if (!bearer) return this.#asUser({ status: 401, challenges }, undefined, target)
+    try {
+      return await this.#enter({ kind: 'token', request: this.#tokenRequest(bearer, target) }, target)
+    } catch (failure) {
+      if (!(failure instanceof OriginError) || failure.retryable) throw failure
+      const authorization = await this.#asUser({ status: 401, challenges }, undefined, target)
+      if (authorization) return authorization
+      throw failure
+    }
+  }
+
+  async #asUser(
+    { status, challenges }: AuthRefusal,
+    known: Entrance | undefined,
+    target: AuthTarget,
+  ): Promise<Authorization | undefined> {
+    const { registry, credentials } = this.#init
+    const { repository, signal } = target
+    const auth = await credentials({ registry, repository }, { signal })
+    if (!auth) return undefined
+    const credential = credentialOf(auth)
+    const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
+    if (credential.kind === 'registry' && (bearer || known)) {
+      const header = new Secret(`Bearer ${credential.secret.reveal()}`)
+      return this.#enter({ kind: 'header', authorization: { header, credential } }, target)
+    }
+    if (credential.kind === 'password' && challenges.some(({ scheme }) => scheme === 'basic')) {
+      const header = basicAuthorization(credential)
+      return this.#enter({ kind: 'header', authorization: { header, credential } }, target)
+    }
+    const request = bearer ? this.#tokenRequest(bearer, target) : known?.kind === 'token' ? known.request : undefined
+    if (!request) return undefined
+    if (request.realm.trusted) return this.#enter({ kind: 'token', request: { ...request, credential } }, target)
+    if (status === 401 || status === 403) throw this.#untrusted(request)
+    return undefined
+  }
+
+  #tokenRequest({ parameters }: AuthChallenge, { repository }: AuthTarget): TokenRequest {
+    const realm = judgeRealm(parameters.get('realm'), this.#init)
+    const scope = (parameters.get('scope') ?? `repository:${repository}:pull`).slice(0, maxParameterLength)
+    const service = parameters.get('service')?.slice(0, maxParameterLength)
+    return { realm, service, scope, credential: undefined }
+  }
+
+  /** Remembers an entrance when it opens. */
+  async #enter(entrance: Entrance, target: AuthTarget): Promise<Authorization> {
+    const authorization = await this.#open(entrance, undefined, target)
+    this.#entrances.set(target.repository, entrance)
     return authorization
   }
 
-  async #entrance(challenges: readonly AuthChallenge[], target: AuthTarget): Promise<Entrance> {
-    const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
-    const basic = challenges.some(({ scheme }) => scheme === 'basic')
-    const credential = target.anonymous ? undefined : await this.#credential(target)
-    if (bearer && credential?.kind === 'registry') {
-      const header = new Secret(`Bearer ${credential.secret.reveal()}`)
-      return { kind: 'header', authorization: { header, credential } }
-    }
-    if (bearer) return this.#tokenEntrance(bearer, credential, target.repository)
-    if (!basic || credential?.kind !== 'password') throw this.#refused(target)
-    return { kind: 'header', authorization: { header: basicAuthorization(credential), credential } }
-  }
-
-  #tokenEntrance({ parameters }: AuthChallenge, credential: Credential | undefined, repository: string): Entrance {
-    const realm = judgeRealm(parameters.get('realm'), this.#init)
-    const scope = (parameters.get('scope') ?? `repository:${repository}:pull`).slice(0, maxScopeLength)
-    const service = parameters.get('service')?.slice(0, maxScopeLength)
-    const request = { realm, service, scope, credential: realm.trusted ? credential : undefined }
-    return { kind: 'token', request, untrusted: credential !== undefined && !realm.trusted }
-  }
-
-  async #open(entrance: Entrance, rejected: Authorization | undefined, target: AuthTarget): Promise<Authorization> {
+  async #open(entrance: Entrance, rejected: Secret | undefined, { signal }: AuthTarget): Promise<Authorization> {
     if (entrance.kind === 'header') return entrance.authorization
-    const { request, untrusted } = entrance
-    try {
-      const header = await this.#init.tokens.authorization(request, rejected?.header, target.signal)
-      return { header, credential: request.credential }
-    } catch (error) {
-      if (untrusted && error instanceof OriginError && error.code === 'ERR_ORIGIN_AUTH') throw this.#untrusted(request)
-      throw error
-    }
-  }
-
-  async #credential({ repository, signal }: AuthTarget): Promise<Credential | undefined> {
-    const auth = await this.#init.credentials({ registry: this.#init.registry, repository }, { signal })
-    return auth && credentialOf(auth)
-  }
-
-  #refused({ repository, anonymous }: AuthTarget): OriginError {
-    const advice = anonymous ? 'it is not public' : 'log in (docker login, podman login) or pass credentials'
-    return new OriginError('ERR_ORIGIN_AUTH', `${this.#init.registry} does not let us pull ${repository}: ${advice}`, {
-      status: 401,
-    })
+    const header = await this.#init.tokens.authorization(entrance.request, rejected, signal)
+    return { header, credential: entrance.request.credential }
   }
 
   #untrusted({ realm }: TokenRequest): OriginError {
@@ -129,6 +153,6 @@ export class RegistryAuthorizer {
   }
 }
 
-function keyOf({ repository, anonymous }: AuthTarget): string {
-  return `${anonymous ? 'anonymous' : 'any'} ${repository}`
+function credentialOfEntrance(entrance: Entrance): Credential | undefined {
+  return entrance.kind === 'header' ? entrance.authorization.credential : entrance.request.credential
 }

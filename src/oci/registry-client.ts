@@ -2,7 +2,7 @@ import type { ByteRange } from '../core/byte-range.ts'
 import type { Clock } from '../core/clock.ts'
 import { maxManifestBytes } from '../core/descriptor.ts'
 import { digestOf, isDigest, type Digest } from '../core/digest.ts'
-import { DigestMismatchError, OriginError } from '../core/errors.ts'
+import { DigestMismatchError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { AbortOptions } from '../core/options.ts'
 import type { OriginBody } from '../core/origin.ts'
@@ -70,26 +70,10 @@ export class RegistryClient {
     const failover = this.#failover(options)
     for (;;) {
       try {
-        return await failover.attempt((endpoint) => readManifest(endpoint, repository, name, false, options))
+        return await failover.attempt((endpoint) => readManifest(endpoint, repository, name, options))
       } catch (error) {
         await failover.retries.next(error)
       }
-    }
-  }
-
-  /**
-   * Whether anybody may pull a manifest: asks once more, as nobody, at the registry itself.
-   *
-   * @throws {@link OriginError} when there is no answer that would tell
-   */
-  async isPublic(repository: string, digest: Digest, options: AbortOptions = {}): Promise<boolean> {
-    const registry = this.#init.endpoints.at(-1)
-    try {
-      if (registry) await readManifest(registry, repository, digest, true, options)
-      return registry !== undefined
-    } catch (error) {
-      if (error instanceof OriginError && closedDoors.has(error.code)) return false
-      throw error
     }
   }
 
@@ -104,7 +88,7 @@ export class RegistryClient {
     const ask = async (endpoint: RegistryEndpoint, offset: number, end: number | undefined): Promise<RangeAnswer> => {
       const habit = habits.get(endpoint) ?? new RangeHabits(endpoint.rangeHost)
       const headers = habit.headersFor(offset, end, sizeBytes)
-      const request = { repository, path: `blobs/${digest}`, headers, anonymous: false, signal }
+      const request = { repository, path: `blobs/${digest}`, headers, signal }
       const answer = await endpoint.send(request)
       const askedRange = 'range' in headers
       return { ...answer, askedRange, habits: habit, failed: (failure) => failover.failed(endpoint, failure) }
@@ -123,18 +107,14 @@ export class RegistryClient {
   }
 }
 
-/** A registry says each of these to strangers at private repositories. */
-const closedDoors: ReadonlySet<string> = new Set(['ERR_ORIGIN_AUTH', 'ERR_ORIGIN_DENIED', 'ERR_ORIGIN_NOT_FOUND'])
-
 async function readManifest(
   endpoint: RegistryEndpoint,
   repository: string,
   name: string,
-  anonymous: boolean,
   { signal }: AbortOptions,
 ): Promise<ManifestAnswer> {
   const headers = { accept: manifestMediaTypes.join(', ') }
-  const { response, usedCredentials } = await endpoint.send({ repository, path: `manifests/${name}`, headers, anonymous, signal })
+  const { response, usedCredentials } = await endpoint.send({ repository, path: `manifests/${name}`, headers, signal })
   const bytes = await response.bytes(maxManifestBytes)
   const digest = digestOf(bytes)
   const announced = response.header('docker-content-digest')

@@ -10,7 +10,7 @@ import type { Authorization, AuthTarget, RegistryAuthorizer } from './registry-a
 import type { RequestQueue } from './request-queue.ts'
 import { parseRetryAfter } from './retry-after.ts'
 
-/** How often one request lets itself be challenged. */
+/** How often one request comes back with something better after it was refused. */
 const maxAuthRounds = 2
 
 /** A GET below `/v2/<repository>/`. */
@@ -62,7 +62,7 @@ export class RegistryEndpoint {
   }
 
   /**
-   * Asks when it is our turn, without credentials at first. The turn lasts until the body of the answer has ended.
+   * Asks when it is our turn, with credentials only where nothing else lets us in. The turn lasts until the body of the answer has ended.
    *
    * @throws {@link OriginError} for every status but 200 and 206, and when there is no answer
    */
@@ -96,10 +96,12 @@ export class RegistryEndpoint {
     let authorization = await auth.authorization(request)
     for (let round = 0; ; round++) {
       const response = await http.send({ url, headers, authorization: authorization?.header, signal })
-      if (response.status !== 401 || round === maxAuthRounds) return { response, authorization }
+      if (response.status < 400 || round === maxAuthRounds) return { response, authorization }
       const challenges = parseChallenges(response.headers('www-authenticate'))
+      const next = await auth.answer({ status: response.status, challenges }, authorization, request)
+      if (!next) return { response, authorization }
       await response.discard()
-      authorization = await auth.answer(challenges, authorization, request)
+      authorization = next
     }
   }
 

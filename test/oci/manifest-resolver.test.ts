@@ -243,11 +243,9 @@ describe('ManifestResolver and private images', () => {
     amd64.addTo(guarded, 'app', 'v1')
     amd64.addTo(guarded, 'open', 'v1')
     await using user = make({ registries: { [guarded.host]: { insecure: true, auth } } })
-    assert.equal((await user.resolve(`${guarded.host}/open:v1`)).usedCredentials, true)
+    assert.equal((await user.resolve(`${guarded.host}/open:v1`)).usedCredentials, false)
     assert.equal((await user.resolve(`${guarded.host}/app:v1`)).usedCredentials, true)
     assert.equal((await user.resolve(`${guarded.host}/app@${amd64.manifest.digest}`)).usedCredentials, true)
-    assert.equal(await user.isPublic(`${guarded.host}/open`, amd64.manifest.digest), true)
-    assert.equal(await user.isPublic(`${guarded.host}/app`, amd64.manifest.digest), false)
   })
 
   test('credentials that an origin needed in the hands of the caller are told of', async () => {
