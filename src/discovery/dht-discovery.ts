@@ -116,6 +116,7 @@ class DhtDiscovery implements Discovery {
       // The last of the walk are often nodes that are gone: the others have the record.
       if (!deadline.expired || takers === 0) throw error
     }
+    if (takers > 0) this.#context.logger.debug('a topic was provided', { topic, takers })
     return takers > 0
   }
 

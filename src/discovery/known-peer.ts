@@ -1,3 +1,4 @@
+import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { RequestError } from '../core/errors.ts'
 import type { Libp2pNode } from '../net/libp2p-node.ts'
@@ -21,7 +22,7 @@ export function knownPeer(peerId: string, multiaddrs: readonly Multiaddr[]): Kno
  * @throws {@link RequestError} `ERR_REQUEST_OPTION` when it is no multiaddr, or none that can be dialled
  */
 export function parsePeerAddress(text: string): KnownPeer {
-  const { peerId, address } = splitPeerId(readMultiaddr(text))
+  const { peerId, address } = read(text)
   // One component is a host without a port; only /dnsaddr says by itself where to dial.
   if (multiaddr(address).getComponents().length < 2 && !address.startsWith('/dnsaddr/')) throw notAnAddress(text)
   return { peerId, addresses: [address] }
@@ -46,9 +47,11 @@ export function splitPeerId(address: Multiaddr): { peerId: string | undefined; a
   return { peerId: last.value, address: multiaddr(components.slice(0, -1)).toString() }
 }
 
-function readMultiaddr(text: string): Multiaddr {
+function read(text: string): ReturnType<typeof splitPeerId> {
   try {
-    return multiaddr(text)
+    const { peerId, address } = splitPeerId(multiaddr(text))
+    // multiaddr takes any base58 text for a peer id.
+    return { peerId: peerId && peerIdFromString(peerId).toString(), address }
   } catch (cause) {
     throw notAnAddress(text, { cause })
   }

@@ -13,8 +13,8 @@ export const maxProvidersPerTopic = 64
 /** Records that are kept in all. */
 const maxRecords = 20_000
 
-interface ProviderRecord {
-  readonly key: Key
+interface ProviderRecord<K> {
+  readonly key: K
   readonly value: Uint8Array
   readonly keptAtMs: number
 }
@@ -23,10 +23,10 @@ interface ProviderRecord {
  * Provider records that strangers gave us to keep, bounded by topic, by provider and in all; the oldest give way.
  * kad-dht itself keeps all that it is sent, and answers with every record of a topic in one message.
  */
-export class ProviderRecords {
+export class ProviderRecords<K extends { toString(): string } = Key> {
   readonly #clock: Clock
   /** By key, oldest first. */
-  readonly #records = new Map<string, ProviderRecord>()
+  readonly #records = new Map<string, ProviderRecord<K>>()
   readonly #byTopic = new Map<string, Set<string>>()
   readonly #byProvider = new Map<string, Set<string>>()
 
@@ -38,7 +38,7 @@ export class ProviderRecords {
     return this.#records.size
   }
 
-  put(key: Key, value: Uint8Array): void {
+  put(key: K, value: Uint8Array): void {
     const path = key.toString()
     const { topic, provider } = split(path)
     this.delete(path)
@@ -56,7 +56,7 @@ export class ProviderRecords {
   }
 
   /** The records of a topic that are still valid; of all topics without one. */
-  *of(topic?: string): Generator<{ key: Key; value: Uint8Array }> {
+  *of(topic?: string): Generator<{ key: K; value: Uint8Array }> {
     const oldestMs = this.#clock.monotonicMs() - recordValidityMs
     const paths = topic === undefined ? this.#records.keys() : (this.#byTopic.get(topic) ?? [])
     for (const path of paths) {
