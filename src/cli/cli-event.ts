@@ -1,0 +1,25 @@
+import type { Descriptor, Digest, TransferStats } from '../index.ts'
+
+/** A line of output. With `--json` it is printed as it is here; field names and codes stay within a major version. */
+export type CliEvent =
+  | { readonly event: 'ready'; readonly peerId: string; readonly addresses: readonly string[] }
+  | { readonly event: 'seeding'; readonly digest: Digest; readonly addresses: readonly string[] }
+  | { readonly event: 'progress'; readonly digest: Digest; readonly bytes: TransferStats['bytes'] }
+  | ({ readonly event: 'done'; readonly digest: Digest } & TransferStats)
+  | InspectedEvent
+  | { readonly event: 'error'; readonly code: string; readonly message: string }
+
+/** What `inspect` prints. Sizes are in bytes. */
+export interface InspectedEvent {
+  readonly event: 'inspected'
+  readonly reference: string
+  /** Of what the reference named: an index, or the manifest itself. */
+  readonly digest: Digest
+  readonly manifest: Descriptor
+  readonly config: Descriptor
+  readonly layers: readonly Descriptor[]
+  /** As `linux/arm64/v8`; absent where the image does not say. */
+  readonly platform?: string | undefined
+  /** All that the index offers; just the one where there is no index. */
+  readonly platforms: readonly string[]
+}

@@ -1,0 +1,163 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { InvalidArgumentError } from 'commander'
+import { envName, type FlagName } from './flags.ts'
+
+/** What the command line said, before it is checked: text, texts of a repeatable flag, or `true` for a switch. */
+export type GivenFlags = Partial<Record<FlagName, string | readonly string[] | boolean>>
+
+/** Environment variables. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** A way to find peers that `--discovery` names. */
+export type DiscoveryChoice =
+  | { readonly kind: 'dht' }
+  | { readonly kind: 'mdns' }
+  | { readonly kind: 'dns'; readonly host: string }
+
+/** What a command runs with: flags, environment and defaults as one. */
+export interface Settings {
+  readonly storeDir: string
+  readonly listen: readonly string[]
+  readonly peers: readonly string[]
+  readonly discovery: readonly DiscoveryChoice[]
+  readonly networkKeyFile: string | undefined
+  readonly platform: string | undefined
+  readonly insecureHosts: readonly string[]
+  readonly origin: 'auto' | 'never'
+  readonly location: { readonly region?: string; readonly zone?: string; readonly rack?: string }
+  /** Folder that `pull` writes to. */
+  readonly to: string | undefined
+  readonly json: boolean
+  readonly verbose: boolean
+}
+
+/**
+ * Joins flags, environment and defaults, in this order of precedence, and checks each.
+ * @throws `InvalidArgumentError`, naming the flag or variable and what it may be
+ */
+export function readSettings(given: GivenFlags, env: Environment): Settings {
+  const text = (name: FlagName): Sourced | undefined => readText(name, given[name], env)
+  const list = (name: FlagName): Sourced[] => readList(name, given[name], env)
+  const enabled = (name: FlagName): boolean => readSwitch(name, given[name], env)
+  const listen = list('listen').map((address) => checked(address, multiaddr))
+  return {
+    storeDir: text('store')?.value ?? join(cacheHome(env), 'damselfly'),
+    listen: listen.length > 0 ? listen : ['/ip4/0.0.0.0/tcp/0'],
+    peers: list('peer').map((address) => checked(address, multiaddr)),
+    discovery: readDiscovery(list('discovery')),
+    networkKeyFile: text('network-key-file')?.value,
+    platform: optionally(text('platform'), (platform) => checked(platform, platformName)),
+    insecureHosts: list('insecure').map((host) => checked(host, hostName)),
+    origin: readOrigin(text('origin')),
+    location: readLocation(text),
+    to: text('to')?.value,
+    json: enabled('json'),
+    verbose: enabled('verbose'),
+  }
+}
+
+/** Whether failures are to be told in JSON; guesses where the command line itself is what is wrong. */
+export function wantsJson(argv: readonly string[], env: Environment): boolean {
+  return argv.includes('--json') || trueTexts.has(env[envName('json')] ?? '')
+}
+
+/** A value, and how its user wrote it: what an error then names. */
+interface Sourced {
+  readonly value: string
+  readonly from: string
+}
+
+interface Form {
+  readonly pattern: RegExp
+  readonly hint: string
+}
+
+const multiaddr: Form = {
+  pattern: /^\/[a-z0-9]+\/\S+$/,
+  hint: 'write a multiaddr, like /ip4/192.0.2.7/tcp/4001 (and /p2p/… at its end for a peer)',
+}
+const platformName: Form = {
+  pattern: /^[\w.-]+(?:\/[\w.-]+){1,2}$/,
+  hint: 'write OS/ARCH or OS/ARCH/VARIANT, like linux/arm64/v8',
+}
+const hostName: Form = {
+  pattern: /^[A-Za-z0-9.[\]:-]+$/,
+  hint: 'write the host, with its port if it has one, like localhost:5000',
+}
+const hostWithPort: Form = {
+  pattern: /^\S+:\d{1,5}$/,
+  hint: 'write dns=HOST:PORT, like dns=damselfly.svc:4001',
+}
+
+const trueTexts: ReadonlySet<string> = new Set(['1', 'true'])
+const falseTexts: ReadonlySet<string> = new Set(['0', 'false', ''])
+
+function readText(name: FlagName, given: GivenFlags[FlagName], env: Environment): Sourced | undefined {
+  if (typeof given === 'string') {
+    if (given === '') throw badValue({ value: given, from: `--${name}` }, 'leave the flag out or give it a value')
+    return { value: given, from: `--${name}` }
+  }
+  // An empty variable is how many tools write "not set".
+  const value = env[envName(name)]
+  return value ? { value, from: envName(name) } : undefined
+}
+
+/** Each text may hold several values with commas between them, on the command line too. */
+function readList(name: FlagName, given: GivenFlags[FlagName], env: Environment): Sourced[] {
+  const texts = Array.isArray(given)
+    ? given.map((value: string) => ({ value, from: `--${name}` }))
+    : [readText(name, undefined, env)]
+  return texts.flatMap((text) =>
+    (text?.value.split(',') ?? [])
+      .map((value) => ({ value: value.trim(), from: text?.from ?? name }))
+      .filter(({ value }) => value !== ''),
+  )
+}
+
+function readSwitch(name: FlagName, given: GivenFlags[FlagName], env: Environment): boolean {
+  if (given === true) return true
+  const value = env[envName(name)] ?? ''
+  if (trueTexts.has(value)) return true
+  if (falseTexts.has(value)) return false
+  throw badValue({ value, from: envName(name) }, 'write 1 or 0')
+}
+
+function readDiscovery(choices: readonly Sourced[]): DiscoveryChoice[] {
+  if (choices.length === 0) return [{ kind: 'dht' }, { kind: 'mdns' }]
+  if (choices.length === 1 && choices[0]?.value === 'none') return []
+  return choices.map((choice) => {
+    if (choice.value === 'dht') return { kind: 'dht' }
+    if (choice.value === 'mdns') return { kind: 'mdns' }
+    if (!choice.value.startsWith('dns=')) throw badValue(choice, 'write dht, mdns, dns=HOST:PORT, or none alone')
+    return { kind: 'dns', host: checked({ ...choice, value: choice.value.slice(4) }, hostWithPort) }
+  })
+}
+
+function readOrigin(origin: Sourced | undefined): Settings['origin'] {
+  if (origin === undefined || origin.value === 'auto') return 'auto'
+  if (origin.value === 'never') return 'never'
+  throw badValue(origin, 'write auto or never')
+}
+
+function readLocation(text: (name: FlagName) => Sourced | undefined): Settings['location'] {
+  const [region, zone, rack] = [text('region')?.value, text('zone')?.value, text('rack')?.value]
+  return { ...(region && { region }), ...(zone && { zone }), ...(rack && { rack }) }
+}
+
+function cacheHome(env: Environment): string {
+  return env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache')
+}
+
+function optionally<Value, Result>(value: Value | undefined, read: (value: Value) => Result): Result | undefined {
+  return value === undefined ? undefined : read(value)
+}
+
+function checked(sourced: Sourced, form: Form): string {
+  if (!form.pattern.test(sourced.value)) throw badValue(sourced, form.hint)
+  return sourced.value
+}
+
+function badValue({ value, from }: Sourced, hint: string): InvalidArgumentError {
+  return new InvalidArgumentError(`${from} is ${JSON.stringify(value)}: ${hint}`)
+}

@@ -1,0 +1,98 @@
+/** Every flag that some command takes. */
+export type FlagName =
+  | 'to'
+  | 'store'
+  | 'listen'
+  | 'peer'
+  | 'discovery'
+  | 'network-key-file'
+  | 'platform'
+  | 'insecure'
+  | 'origin'
+  | 'region'
+  | 'zone'
+  | 'rack'
+  | 'json'
+  | 'verbose'
+
+/** A flag as its user sees it. */
+export interface Flag {
+  readonly name: FlagName
+  /** What stands for its value in the help; a flag without is a switch. */
+  readonly value?: string
+  /** May be given several times. */
+  readonly repeatable?: true
+  readonly help: string
+  /** In words: the help's `default`. */
+  readonly byDefault?: string
+}
+
+/** Where `pull` writes. */
+export const toFlag: Flag = {
+  name: 'to',
+  value: 'DIR',
+  help: 'folder to write the image to, as an OCI image layout; made if absent, added to if it is one',
+}
+
+/** The flags of every command. */
+export const commonFlags: readonly Flag[] = [
+  {
+    name: 'store',
+    value: 'DIR',
+    help: 'folder in which this node keeps blobs; one process at a time',
+    byDefault: '$XDG_CACHE_HOME/damselfly, else ~/.cache/damselfly',
+  },
+  {
+    name: 'listen',
+    value: 'ADDR',
+    repeatable: true,
+    help: 'multiaddr on which other nodes reach this one',
+    byDefault: '/ip4/0.0.0.0/tcp/0',
+  },
+  {
+    name: 'peer',
+    value: 'ADDR',
+    repeatable: true,
+    help: 'multiaddr of a node to begin with, best with /p2p/ and its peer id at the end',
+  },
+  {
+    name: 'discovery',
+    value: 'LIST',
+    repeatable: true,
+    help: 'ways to find peers, with commas between them: dht, mdns, dns=HOST:PORT; or none',
+    byDefault: 'dht,mdns',
+  },
+  {
+    name: 'network-key-file',
+    value: 'FILE',
+    help: 'file with the key of a closed network, as openssl rand -hex 32 prints it; nodes without the key cannot connect',
+  },
+  {
+    name: 'platform',
+    value: 'OS/ARCH[/VARIANT]',
+    help: 'which image of a multi-platform one',
+    byDefault: 'linux on the architecture of this machine',
+  },
+  {
+    name: 'insecure',
+    value: 'HOST',
+    repeatable: true,
+    help: 'registry host, with its port, to be reached by plain HTTP',
+  },
+  {
+    name: 'origin',
+    value: 'auto|never',
+    help: 'whether registries may be asked for what no peer has',
+    byDefault: 'auto',
+  },
+  { name: 'region', value: 'NAME', help: 'where this node stands; near peers are preferred' },
+  { name: 'zone', value: 'NAME', help: 'zone within the region' },
+  { name: 'rack', value: 'NAME', help: 'rack within the zone' },
+  { name: 'json', help: 'print one JSON object a line on standard output' },
+  { name: 'verbose', help: 'say more on standard error, with stack traces of failures' },
+]
+
+/** The environment variable that stands in for a flag: `DAMSELFLY_NETWORK_KEY_FILE`. */
+export function envName(name: FlagName): string {
+  return `DAMSELFLY_${name.toUpperCase().replaceAll('-', '_')}`
+}
