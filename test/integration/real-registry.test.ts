@@ -145,7 +145,7 @@ describeWith(['docker-registry', 'skopeo', 'buildah'], 'an index of a real regis
         ])
         assert.equal(await pull.exit(), 0, pull.stderr)
         await assertLayout(directory, name)
-        const inspected = JSON.parse(await run('skopeo', ['inspect', '--config', `oci:${layout}:${format}`]))
+        const inspected = JSON.parse(await run('skopeo', ['inspect', '--config', `oci:${layout}`]))
         assert.equal(inspected.architecture, architecture)
       }
     }
