@@ -9,7 +9,7 @@ import { dhtService } from './dht-service.ts'
 import type { Discovery, DiscoveryContext, DiscoveryPlugin, KnownPeer } from './discovery.ts'
 import { knownPeer } from './known-peer.ts'
 import { ProvideSchedule } from './provide-schedule.ts'
-import { onRoutablePeer } from './routable-peers.ts'
+import { expectsRoutablePeer, onRoutablePeer } from './routable-peers.ts'
 import { SharedSearches } from './shared-searches.ts'
 import { topicKey } from './topic-key.ts'
 
@@ -48,7 +48,7 @@ type DhtSettings = { readonly [name in keyof DhtOptions]-?: number }
 
 /** Peers that one search yields at most. They are hints of strangers, who may send any number. */
 const maxPeersPerSearch = 64
-/** How long a search on a node with connections waits until one of them is known to be a DHT node: some round trips. */
+/** How long a search waits for a connected peer to become a DHT node that can be asked: some round trips. */
 const firstPeerWaitMs = 2000
 /** A bootstrap node's table grows all the time: a search for what nobody provides must end nevertheless. */
 const maxRounds = 6
@@ -145,7 +145,7 @@ class DhtDiscovery implements Discovery {
         growth.reset()
         const { found, answers } = yield* this.#query(this.#keyOf(topic), deadline.signal)
         if (found > 0) return
-        if (answers === 0 && node.getConnections().length > 0) await growth.pause(firstPeerWaitMs, deadline.signal)
+        if (answers === 0 && (await expectsRoutablePeer(node))) await growth.pause(firstPeerWaitMs, deadline.signal)
         if (!growth.rung) return
       }
     } catch (error) {

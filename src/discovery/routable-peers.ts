@@ -15,6 +15,22 @@ export function onRoutablePeer(
   return () => node.removeEventListener('peer:update', onUpdate)
 }
 
+/**
+ * Whether a connected peer may enter the routing table yet: one that libp2p has not identified so far, or one that speaks
+ * kad-dht and has not answered its ping so far.
+ */
+export async function expectsRoutablePeer(
+  node: Pick<Libp2pNode, 'getConnections' | 'peerStore'>,
+): Promise<boolean> {
+  for (const { remotePeer } of node.getConnections()) {
+    if (!(await node.peerStore.has(remotePeer))) return true
+    const { protocols, tags } = await node.peerStore.get(remotePeer)
+    const speaksKad = protocols.some((protocol) => protocol.includes('/kad/'))
+    if (protocols.length === 0 || (speaksKad && !tags.has(routableTag))) return true
+  }
+  return false
+}
+
 /** The part of libp2p's event that is read here. */
 interface PeerUpdate {
   readonly detail: { readonly peer: Tagged; readonly previous?: Tagged }

@@ -7,7 +7,8 @@ import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
 import { describe, test } from 'vitest'
 import { silentLogger } from '../../src/core/log.ts'
 import { dhtProtocol } from '../../src/discovery/dht-service.ts'
-import { idsFound, KadNetwork, loopback, topicOf } from './kad-network.ts'
+import { fakeClock } from '../../src/testing/fake-clock.ts'
+import { idsFound, KadNetwork, loopback, loopbackNode, topicOf } from './kad-network.ts'
 
 const topic = topicOf('an image')
 const networkKey = new Uint8Array(32).fill(7)
@@ -55,6 +56,20 @@ describe('dht among real nodes', () => {
     await using network = new KadNetwork()
     const { discovery } = await network.add()
     assert.deepEqual(await idsFound(discovery.findPeers(topic)), [])
+  })
+
+  test('a search does not wait for a peer that has no DHT', async () => {
+    await using network = new KadNetwork()
+    // Time stands still: a search that waited would never end.
+    const member = await network.add(undefined, { clock: fakeClock() })
+    const other = await loopbackNode()
+    const identified = new Promise((resolve) => {
+      member.node.addEventListener('peer:identify', resolve, { once: true })
+    })
+    await member.node.dial(other.getMultiaddrs())
+    await identified
+    assert.deepEqual(await idsFound(member.discovery.findPeers(topic)), [])
+    await other.stop()
   })
 
   test('nodes that make each other\'s acquaintance later know each other by the self-walk', async () => {
