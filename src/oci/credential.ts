@@ -54,6 +54,11 @@ export function basicAuthorization(credential: Credential): Secret {
   return new Secret(`Basic ${Buffer.from(pair, 'utf8').toString('base64')}`)
 }
 
+/** Everything that gives a credential away. */
+export function secretsOf(credential: Credential): Secret[] {
+  return [credential.secret, basicAuthorization(credential)]
+}
+
 function partsOf(auth: RegistryAuth): [kind: Credential['kind'], username: string, text: string] {
   if ('registryToken' in auth) return ['registry', '', auth.registryToken]
   if ('identityToken' in auth) return ['identity', '', auth.identityToken]

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
 import { parseChallenges } from './auth-challenge.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
+import { secretsOf } from './credential.ts'
 import { maxErrorBodyBytes, refusalError } from './distribution-error.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpResponse } from './http-response.ts'
@@ -123,7 +124,7 @@ export class RegistryEndpoint {
     if (retryAfterMs !== undefined && (status === 429 || status === 503)) this.#init.host.queue.holdOff(retryAfterMs)
     const body = await response.firstBytes(maxErrorBodyBytes)
     const { header, credential } = authorization ?? {}
-    const secrets = [header, credential?.secret].filter((secret) => secret !== undefined)
+    const secrets = [...(header ? [header] : []), ...(credential ? secretsOf(credential) : [])]
     return refusalError({ status, retryAfterMs, body, secrets }, `${this.name}: ${repository} ${path}`)
   }
 

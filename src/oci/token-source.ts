@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
-import { basicAuthorization, type Credential } from './credential.ts'
+import { basicAuthorization, secretsOf, type Credential } from './credential.ts'
 import { maxErrorBodyBytes, refusalError } from './distribution-error.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpResponse } from './http-response.ts'
@@ -108,7 +108,7 @@ export class TokenSource {
   async #refusal(response: HttpResponse, { realm, credential }: TokenRequest): Promise<OriginError> {
     const body = await response.firstBytes(maxErrorBodyBytes)
     const retryAfterMs = parseRetryAfter(response.header('retry-after'), this.#clock.wallMs())
-    const secrets = credential && [credential.secret, basicAuthorization(credential)]
+    const secrets = credential && secretsOf(credential)
     const answer = { status: response.status, retryAfterMs, body, secrets }
     const error = refusalError(answer, `token service ${realm.url.host}`)
     // Whatever a refused token is called, it means that we may not in.

@@ -248,6 +248,16 @@ describe('ManifestResolver and private images', () => {
     assert.equal((await user.resolve(`${guarded.host}/app@${amd64.manifest.digest}`)).usedCredentials, true)
   })
 
+  test('a public index of a private image is private', async () => {
+    const guarded = await harness.origin({ auth })
+    amd64.addTo(guarded, 'app', 'v1')
+    guarded.addManifest('open', 'multi', index, mediaTypes.ociIndex)
+    await using user = make({ registries: { [guarded.host]: { insecure: true, auth } } })
+    await user.resolve(`${guarded.host}/app:v1`)
+    const image = await user.resolve(`${guarded.host}/open:multi`, { platform: 'linux/amd64' })
+    assert.equal(image.usedCredentials, true)
+  })
+
   test('credentials that an origin needed in the hands of the caller are told of', async () => {
     const guarded = await harness.origin({ auth })
     amd64.addTo(guarded, 'app', 'v1')

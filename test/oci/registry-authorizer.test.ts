@@ -153,6 +153,17 @@ describe('a registry with tokens', () => {
     assert.equal(origin.requests().tokens, 2)
   })
 
+  test('lets a late request in by the way that another one has found', async () => {
+    const { origin, client } = await start(bearer(), user)
+    origin.fault('/blobs/', { delayMs: 1000, times: 1 })
+    const late = client.blob('app', image.config.digest).then(bytesOf)
+    await harness.clock.reached(1000)
+    await client.manifest('app', 'v1')
+    harness.clock.advance(1000)
+    await late
+    assert.deepEqual(seenAuth(origin).filter((line) => line.startsWith('blobs')), ['blobs nobody 401', 'blobs Bearer 200'])
+  })
+
   test('is asked for a new token before the old one runs out, without another challenge', async () => {
     const { origin, client } = await start(bearer({ expiresInSeconds: 300 }), user)
     await client.manifest('app', 'v1')
