@@ -40,7 +40,7 @@ export { PieceStore } from './store/piece-store.ts'
 export { fsBackend } from './store/fs-backend.ts'
 export { memoryBackend } from './store/memory-backend.ts'
 export { fsScratch } from './store/fs-scratch.ts'
-export { memoryScratch } from './store/scratch.ts'
+export { memoryScratch } from './store/memory-scratch.ts'
 export type { BlobSource, StorageBackend } from './store/storage-backend.ts'
 
 // Registries and other origins

@@ -1,0 +1,54 @@
+import { crc32 } from 'node:zlib'
+import { hashBytes, type Digest } from '../core/digest.ts'
+
+/**
+ * What the store knows of a complete blob.
+ * @public
+ */
+export interface BlobFacts {
+  /** Length in bytes. */
+  readonly sizeBytes: number
+  /** It came with credentials, or nobody remembers how it came. */
+  readonly private: boolean
+  /** What the bytes are, where it was said. */
+  readonly mediaType?: string | undefined
+}
+
+/** {@link BlobFacts} as they are kept beside the blob. */
+export interface BlobRecord extends BlobFacts {
+  readonly pinned: boolean
+  /** When it was last used, in milliseconds since 1970; brought up to date once an hour. */
+  readonly usedAtMs: number
+}
+
+/** A record as JSON with a checksum: `{"crc32":…,"record":{…}}`. */
+export function encodeRecord(digest: Digest, record: BlobRecord): Uint8Array {
+  const { sizeBytes, mediaType, pinned, usedAtMs } = record
+  const text = JSON.stringify({ sizeBytes, private: record.private, mediaType, pinned, usedAtMs })
+  return Buffer.from(`{"crc32":${crc32(digest + text)},"record":${text}}\n`)
+}
+
+/** Reads {@link encodeRecord} back; `undefined` when it is damaged, or another blob's. */
+export function decodeRecord(digest: Digest, bytes: Uint8Array): BlobRecord | undefined {
+  const [, sum, text] = /^\{"crc32":(\d{1,10}),"record":(.*)\}\n$/s.exec(Buffer.from(bytes).toString('utf8')) ?? []
+  if (text === undefined || Number(sum) !== crc32(digest + text)) return undefined
+  // The checksum says that we wrote it, and so what it is.
+  const record: BlobRecord = JSON.parse(text)
+  return record
+}
+
+/** Hashes of pieces with a checksum before them. */
+export function encodeHashes(digest: Digest, hashes: Uint8Array): Uint8Array {
+  const bytes = Buffer.alloc(4 + hashes.byteLength)
+  bytes.writeUInt32BE(crc32(hashes, crc32(digest)))
+  bytes.set(hashes, 4)
+  return bytes
+}
+
+/** Reads {@link encodeHashes} back; `undefined` when they are damaged, another blob's, or not as many as there are pieces. */
+export function decodeHashes(digest: Digest, bytes: Uint8Array, pieceCount: number): Uint8Array | undefined {
+  if (bytes.byteLength !== 4 + pieceCount * hashBytes) return undefined
+  const hashes = bytes.subarray(4)
+  const sum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
+  return sum === crc32(hashes, crc32(digest)) ? hashes : undefined
+}

@@ -1,0 +1,250 @@
+import { constants } from 'node:fs'
+import { copyFile, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { createHasher, hashBytes, parseDigest, type Digest } from '../core/digest.ts'
+import { pieceLayout, pieceRange, type PieceLayout } from '../core/piece-layout.ts'
+import { StoreDirectory, type FsStoreOptions } from './fs-directory.ts'
+import { errnoOf, unlessAbsent, whileDoing } from './fs-error.ts'
+import { openToRead, readFully } from './fs-io.ts'
+import { fsNotes } from './fs-notes.ts'
+import { Owners } from './fs-owners.ts'
+import { PartsDirectory, type FoundPart } from './fs-parts.ts'
+import { bytesName, FsScratchFile, FsScratchPart, journalName, type OpenJournal } from './fs-scratch-file.ts'
+import { bytesOf, emptyPartState, type JournalRecord, type PartState } from './journal.ts'
+import { partInUse, type BlobNotes, type LeftPart, type Scratch, type ScratchFile, type ScratchPart } from './scratch.ts'
+
+/** What a file system answers that cannot share blocks between files. */
+const cannotClone: ReadonlySet<string | undefined> = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY'])
+
+/**
+ * Keeps unfinished blobs as files, so that they can be resumed after a crash. Several processes may use one directory: each writes to files of
+ * its own, and takes over what another has left behind.
+ *
+ * @param directory - as for {@link fsBackend}, and possibly the same
+ * @public
+ */
+export function fsScratch(directory: string, options: FsStoreOptions = {}): Scratch {
+  return new FsScratch(directory, options)
+}
+
+class FsScratch implements Scratch {
+  readonly notes: BlobNotes
+  readonly #root: StoreDirectory
+  readonly #owners: Owners
+  readonly #parts: PartsDirectory
+  readonly #open = new Set<Digest>()
+  /** Directories of the parts that we write to. */
+  readonly #openPaths = new Set<string>()
+
+  constructor(directory: string, options: FsStoreOptions) {
+    this.#root = new StoreDirectory(directory, options, async () => {
+      await this.#owners.join()
+      await this.#parts.tidy()
+    })
+    this.notes = fsNotes(this.#root)
+    this.#owners = new Owners(this.#root)
+    this.#parts = new PartsDirectory(this.#root, this.#owners)
+  }
+
+  async open(digest: Digest, sizeBytes: number): Promise<ScratchPart> {
+    parseDigest(digest)
+    if (this.#open.has(digest)) throw partInUse(digest)
+    this.#open.add(digest)
+    try {
+      await this.#root.ready()
+      return await whileDoing(`opening the unfinished copy of ${digest}`, () =>
+        this.#openPart(digest, pieceLayout(sizeBytes)),
+      )
+    } catch (error) {
+      this.#open.delete(digest)
+      throw error
+    }
+  }
+
+  async temporary(layout: PieceLayout): Promise<ScratchFile> {
+    await this.#root.ready()
+    return whileDoing('opening a temporary file', async () => {
+      const path = await this.#makePart(undefined)
+      return new FsScratchFile(path, layout, await open(path, 'wx+', 0o600))
+    })
+  }
+
+  async clone(from: string): Promise<ScratchFile | undefined> {
+    await this.#root.ready()
+    return whileDoing(`copying ${from}`, async () => {
+      const path = await this.#makePart(undefined)
+      try {
+        await copyFile(from, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE)
+        const { size } = await stat(path)
+        return new FsScratchFile(path, pieceLayout(size), await openToRead(path))
+      } catch (error) {
+        await rm(dirname(path), { recursive: true, force: true })
+        if (cannotClone.has(errnoOf(error))) return undefined
+        throw error
+      }
+    })
+  }
+
+  async *list(): AsyncGenerator<LeftPart> {
+    await this.#root.ready()
+    const listed = new Set<Digest>()
+    for (const part of await whileDoing('listing unfinished blobs', () => this.#left())) {
+      const { digest, layout } = part.journal
+      if (listed.has(digest)) continue
+      listed.add(digest)
+      yield { digest, sizeBytes: layout.sizeBytes, storedBytes: bytesOf(part.state.stored, layout) }
+    }
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    await this.#root.ready()
+    await whileDoing(`removing the unfinished copy of ${digest}`, async () => {
+      for (const { path } of await this.#left(digest)) await rm(path, { recursive: true, force: true })
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#owners.leave()
+  }
+
+  async #openPart(digest: Digest, layout: PieceLayout): Promise<ScratchPart> {
+    for (const found of await this.#left(digest)) {
+      if (found.journal.layout.sizeBytes !== layout.sizeBytes) continue
+      try {
+        const part = this.#isAbandoned(found) ? await this.#takeOver(found) : await this.#copy(found)
+        if (part) return part
+      } catch (error) {
+        this.#root.logger.warn('an unfinished blob could not be resumed', { digest, error })
+      }
+    }
+    return this.#create(digest, layout)
+  }
+
+  /** Parts that may be resumed, the fullest first. */
+  async #left(digest?: Digest): Promise<ReadablePart[]> {
+    const found = await this.#parts.find(digest)
+    return found
+      .filter(isReadable)
+      .filter((part) => this.#isAbandoned(part) || part.owner === 'silent')
+      .toSorted((a, b) => b.state.stored.count - a.state.stored.count)
+  }
+
+  /** Whether nobody can write to it any more: only then may its file become ours. */
+  #isAbandoned(part: ReadablePart): boolean {
+    if (part.ownerId === this.#owners.ownId) return !this.#openPaths.has(part.path)
+    return part.state.clean || part.owner === 'dead'
+  }
+
+  async #create(digest: Digest, layout: PieceLayout): Promise<FsScratchPart> {
+    const path = await this.#makePart(digest)
+    return this.#part(path, digest, layout, await open(path, 'wx+', 0o600), undefined, emptyPartState(layout))
+  }
+
+  /** Makes an abandoned part ours; `undefined` when another process was faster, or its bytes are gone. */
+  async #takeOver({ path, journal, state }: ReadablePart): Promise<FsScratchPart | undefined> {
+    const { digest, layout, endBytes } = journal
+    const ours = this.#parts.newPath(digest)
+    const moved = await unlessAbsent(rename(path, ours).then(() => true))
+    if (!moved) return undefined
+    const bytes = await unlessAbsent(open(join(ours, bytesName), 'r+'))
+    if (!bytes) {
+      await rm(ours, { recursive: true, force: true })
+      return undefined
+    }
+    try {
+      const file = await open(join(ours, journalName), 'r+')
+      const { size } = await bytes.stat()
+      if (endOfStored(layout, state) > size) state.clean = false
+      const part = this.#part(join(ours, bytesName), digest, layout, bytes, { file, endBytes }, state)
+      // A torn record at the end must not stand between those that follow.
+      await file.truncate(endBytes)
+      await part.sync([{ type: 'opened' }])
+      return part
+    } catch (error) {
+      this.#openPaths.delete(ours)
+      await bytes.close()
+      throw error
+    }
+  }
+
+  /** Whoever wrote it may only be paused: what can be proved is copied to a file that is ours. */
+  async #copy({ path, journal, state }: ReadablePart): Promise<FsScratchPart | undefined> {
+    const { digest, layout } = journal
+    const from = await unlessAbsent(openToRead(join(path, bytesName)))
+    if (!from) return undefined
+    const part = await this.#create(digest, layout)
+    try {
+      await copyProvedPieces(from, layout, state, part)
+    } catch (error) {
+      await part.remove()
+      throw error
+    } finally {
+      await from.close()
+    }
+    await rm(path, { recursive: true, force: true })
+    return part
+  }
+
+  #part(
+    path: string,
+    digest: Digest,
+    layout: PieceLayout,
+    bytes: FileHandle,
+    journal: OpenJournal | undefined,
+    state: PartState,
+  ): FsScratchPart {
+    const directory = dirname(path)
+    this.#openPaths.add(directory)
+    const ended = (): void => {
+      this.#openPaths.delete(directory)
+      this.#open.delete(digest)
+    }
+    return new FsScratchPart({ path, digest, layout, bytes, journal, state, ended })
+  }
+
+  /** Where the bytes of a new part go. */
+  async #makePart(digest: Digest | undefined): Promise<string> {
+    const directory = this.#parts.newPath(digest)
+    await mkdir(directory, { mode: 0o700 })
+    return join(directory, bytesName)
+  }
+}
+
+type ReadablePart = FoundPart & { readonly journal: NonNullable<FoundPart['journal']>; readonly state: PartState }
+
+function isReadable(part: FoundPart): part is ReadablePart {
+  return part.journal !== undefined && part.state !== undefined
+}
+
+/** Where the last stored piece ends, in bytes. */
+function endOfStored(layout: PieceLayout, { stored }: PartState): number {
+  let end = 0
+  for (const piece of stored.indexes()) end = pieceRange(layout, piece).offset + pieceRange(layout, piece).length
+  return end
+}
+
+async function copyProvedPieces(
+  from: FileHandle,
+  layout: PieceLayout,
+  state: PartState,
+  to: FsScratchPart,
+): Promise<void> {
+  const records: JournalRecord[] = state.private ? [{ type: 'private' }] : []
+  for (const piece of state.stored.indexes()) {
+    const { offset, length } = pieceRange(layout, piece)
+    const bytes = Buffer.allocUnsafeSlow(length)
+    const filled = await readFully(from, bytes, offset)
+    const hash = state.hashes.slice(piece * hashBytes, (piece + 1) * hashBytes)
+    const hasher = createHasher()
+    hasher.update(bytes)
+    if (filled < length || Buffer.compare(hasher.raw(), hash) !== 0) continue
+    await to.write(piece, [bytes])
+    const fromOrigin = state.fromOrigin.has(piece)
+    records.push({ type: 'stored', piece, fromOrigin, hash })
+    to.state.stored.add(piece)
+    to.state.hashes.set(hash, piece * hashBytes)
+    if (fromOrigin) to.state.fromOrigin.add(piece)
+  }
+  to.state.private = state.private
+  await to.sync(records)
+}

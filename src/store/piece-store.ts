@@ -1,0 +1,368 @@
+import { rangeWithin, type ByteRange } from '../core/byte-range.ts'
+import { systemClock, type Clock } from '../core/clock.ts'
+import { mediaTypes, parseSize, type Descriptor } from '../core/descriptor.ts'
+import { parseDigest, type Digest } from '../core/digest.ts'
+import { DigestMismatchError, RequestError, StoreError } from '../core/errors.ts'
+import { silentLogger, type Logger } from '../core/log.ts'
+import { checkNumber, type AbortOptions } from '../core/options.ts'
+import { pieceAt, pieceRange } from '../core/piece-layout.ts'
+import type { BlobFacts } from './blob-facts.ts'
+import { receiveBlob, receiveFile, type ReceivedBlob } from './blob-import.ts'
+import { factsOf } from './blob-index.ts'
+import { CompleteBlobs } from './complete-blobs.ts'
+import { exportCopy, fileSize, readFileChunks } from './fs-copies.ts'
+import { fsScratch } from './fs-scratch.ts'
+import { memoryScratch } from './memory-scratch.ts'
+import { OpenParts } from './open-parts.ts'
+import { hashAt } from './piece-hashing.ts'
+import type { ImportFileOptions, ImportOptions, PieceStoreOptions, StoreUsage } from './piece-store-options.ts'
+import type { LeftPart, Scratch } from './scratch.ts'
+import { Space } from './space.ts'
+import type { StorageBackend } from './storage-backend.ts'
+import type { StoredPart } from './stored-part.ts'
+
+export type { BlobFacts } from './blob-facts.ts'
+export type { ImportFileOptions, ImportOptions, PieceStoreOptions, StoreUsage } from './piece-store-options.ts'
+export type { PieceSource, StoredPart } from './stored-part.ts'
+
+/** Bytes that a stream hands on at once. */
+const streamBytes = 1024 * 1024
+
+/**
+ * Blobs on this machine, on top of any {@link StorageBackend}. What it shows is complete and verified; what is unfinished is resumed, also after
+ * a crash; it stays within its quota; and it never deletes what somebody holds.
+ *
+ * @example
+ * ```ts
+ * import { fsBackend, PieceStore } from 'damselfly'
+ *
+ * await using store = await PieceStore.open(fsBackend('/var/lib/damselfly'), { quotaBytes: 100e9 })
+ * const { digest } = await store.importFile('layer.tar.gz')
+ * console.log(digest, store.usage())
+ * ```
+ * @public
+ */
+export class PieceStore implements AsyncDisposable {
+  readonly #backend: StorageBackend
+  readonly #scratch: Scratch
+  readonly #blobs: CompleteBlobs
+  readonly #space: Space
+  readonly #parts: OpenParts
+  readonly #closed = new AbortController()
+  #closing: Promise<void> | undefined
+
+  private constructor(backend: StorageBackend, options: PieceStoreOptions) {
+    const { clock = systemClock, logger = silentLogger } = options
+    this.#backend = backend
+    const scratch = options.scratch ?? defaultScratch(backend, { clock, logger })
+    this.#scratch = scratch
+    const { notes } = scratch
+    const blobs = new CompleteBlobs({ backend, notes, clock, logger, closed: this.#closed.signal })
+    this.#blobs = blobs
+    this.#space = new Space(checkNumber('quotaBytes', options.quotaBytes ?? Infinity), blobs.index, {
+      blob: (entry) => blobs.discard(entry),
+      unfinished: (digest) => scratch.remove(digest),
+    })
+    this.#parts = new OpenParts({ scratch, blobs, space: this.#space, clock, logger })
+  }
+
+  /**
+   * Opens a store, and learns what is in it.
+   *
+   * @param backend - where complete blobs live; the store closes it
+   * @throws {@link StoreError} `ERR_STORE_CORRUPT` when its directory is not safe, or was made by a newer version
+   */
+  static async open(backend: StorageBackend, options: PieceStoreOptions = {}): Promise<PieceStore> {
+    const store = new PieceStore(backend, options)
+    try {
+      await store.#load()
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+    return store
+  }
+
+  /** What the backend is called. */
+  get backendName(): string {
+    return this.#backend.name
+  }
+
+  /** What is known of a complete blob; `undefined` when it is not here. */
+  async stat(digest: Digest, options: AbortOptions = {}): Promise<BlobFacts | undefined> {
+    this.#checkOpen(options)
+    const entry = await this.#blobs.find(digest, options)
+    return entry && factsOf(entry)
+  }
+
+  /**
+   * Reads part of a complete blob into memory; a piece of it, rather than all.
+   *
+   * @param range - without it, the whole blob
+   * @throws {@link BlobNotFoundError} when the blob is not here
+   * @throws {@link RequestError} `ERR_REQUEST_RANGE` when the range is not inside the blob
+   * @throws {@link StoreError} `ERR_STORE_CORRUPT` when the bytes are not what they were; the blob is set aside, and gone
+   */
+  async read(digest: Digest, range?: ByteRange, options: AbortOptions = {}): Promise<Uint8Array> {
+    this.#checkOpen(options)
+    using _held = this.lease(digest)
+    const entry = await this.#blobs.get(digest, options)
+    return await this.#blobs.reader.read(entry, rangeWithin(entry.layout.sizeBytes, range), options)
+  }
+
+  /**
+   * The bytes of a complete blob, in order. It is not evicted meanwhile.
+   * @throws as {@link PieceStore.read} does
+   */
+  async *stream(digest: Digest, range?: ByteRange, options: AbortOptions = {}): AsyncGenerator<Uint8Array> {
+    this.#checkOpen(options)
+    using _held = this.lease(digest)
+    const entry = await this.#blobs.get(digest, options)
+    const { layout } = entry
+    const { offset, length } = rangeWithin(layout.sizeBytes, range)
+    const end = offset + length
+    for (let position = offset; position < end; ) {
+      const piece = pieceRange(layout, pieceAt(layout, position))
+      const sliceEnd = Math.min(end, piece.offset + piece.length, position + streamBytes)
+      const slice = { offset: position, length: sliceEnd - position }
+      yield await this.#blobs.reader.read(entry, slice, options)
+      this.#checkOpen(options)
+      position = sliceEnd
+    }
+  }
+
+  /** All complete blobs, least recently used first. */
+  async *list(): AsyncGenerator<{ readonly digest: Digest } & BlobFacts> {
+    this.#checkOpen()
+    for (const blob of this.#blobs.index.visible()) yield blob
+  }
+
+  /**
+   * sha256 of each piece of a complete blob, in order; none for a blob of one piece, whose hash is its digest. Where they are not known, the
+   * blob is read once.
+   *
+   * @throws as {@link PieceStore.read} does
+   */
+  async pieceHashes(digest: Digest, options: AbortOptions = {}): Promise<Uint8Array[]> {
+    this.#checkOpen(options)
+    using _held = this.lease(digest)
+    const entry = await this.#blobs.get(digest, options)
+    const { pieceCount } = entry.layout
+    if (pieceCount <= 1) return []
+    const hashes = await this.#blobs.reader.hashes(entry, options)
+    return Array.from({ length: pieceCount }, (_, piece) => hashAt(hashes, piece))
+  }
+
+  /**
+   * Opens the one unfinished copy of a blob, as it was left, or a new one. Room for the whole blob is made first.
+   *
+   * @param sizeBytes - length of the whole blob
+   * @throws {@link StoreError} `ERR_STORE_LOCKED` while it is open, `ERR_STORE_NO_SPACE` when it does not fit
+   */
+  async part(digest: Digest, sizeBytes: number, options: AbortOptions = {}): Promise<StoredPart> {
+    this.#checkOpen(options)
+    parseDigest(digest)
+    const part = await this.#parts.open(digest, parseSize(sizeBytes), options)
+    if (!this.#closed.signal.aborted) return part
+    await part.close()
+    throw closedError()
+  }
+
+  /** Blobs of which an unfinished copy was left, and that nobody is writing. */
+  async *parts(): AsyncGenerator<LeftPart> {
+    this.#checkOpen()
+    yield* this.#parts.left()
+  }
+
+  /**
+   * Takes in a whole blob. Its bytes are verified before it can be seen; of a blob that is here already they are not read.
+   *
+   * @param bytes - in order, in chunks that nobody changes afterwards
+   * @throws {@link DigestMismatchError} or {@link OriginError} `ERR_ORIGIN_SIZE` when the bytes are not those of the descriptor; nothing is kept
+   * @throws {@link StoreError} `ERR_STORE_NO_SPACE` when it does not fit
+   */
+  async import(blob: Descriptor, bytes: AsyncIterable<Uint8Array>, options: ImportOptions = {}): Promise<void> {
+    this.#checkOpen(options)
+    parseDigest(blob.digest)
+    const sizeBytes = parseSize(blob.size)
+    if (await this.#isHere(blob, options)) return endUnread(bytes)
+    const release = await this.#space.reserve(undefined, sizeBytes)
+    try {
+      const received = await receiveBlob(this.#scratch, sizeBytes, bytes, options.signal)
+      await this.#keepReceived(blob, received, options)
+    } finally {
+      release()
+    }
+  }
+
+  /**
+   * Takes in a copy of a file; where the file system can, it shares the blocks. Resolves to what the file turned out to be.
+   *
+   * @throws {@link RequestError} `ERR_REQUEST_OPTION` when there is no such file
+   * @throws {@link StoreError} `ERR_STORE_NO_SPACE` when it does not fit
+   */
+  async importFile(
+    path: string,
+    options: ImportFileOptions = {},
+  ): Promise<Descriptor> {
+    this.#checkOpen(options)
+    const { mediaType = mediaTypes.octetStream, signal } = options
+    const size = parseSize(await fileSize(path))
+    const release = await this.#space.reserve(undefined, size)
+    try {
+      const clone = await this.#scratch.clone?.(path)
+      const received = clone
+        ? await receiveFile(clone, size, signal)
+        : await receiveBlob(this.#scratch, size, readFileChunks(path), signal)
+      const blob = { digest: received.hashes.digest, size, mediaType }
+      if (await this.#isHere(blob, options)) await received.remove()
+      else await this.#keepReceived(blob, received, options)
+      return blob
+    } finally {
+      release()
+    }
+  }
+
+  /** Deletes a blob: for newcomers at once, for those who hold or read it when they have finished. Deleting what is absent is not an error. */
+  async delete(digest: Digest): Promise<void> {
+    this.#checkOpen()
+    const entry = await this.#blobs.find(digest)
+    if (entry) await this.#blobs.discard(entry)
+  }
+
+  /**
+   * Keeps a blob from eviction, also after a restart, until it is unpinned or deleted.
+   * @throws {@link BlobNotFoundError} when the blob is not here
+   */
+  async pin(digest: Digest): Promise<void> {
+    this.#checkOpen()
+    await this.#setPinned(digest, true)
+  }
+
+  /**
+   * Takes a pin back.
+   * @throws {@link BlobNotFoundError} when the blob is not here
+   */
+  async unpin(digest: Digest): Promise<void> {
+    this.#checkOpen()
+    await this.#setPinned(digest, false)
+  }
+
+  /** Keeps a blob from eviction until it is disposed of, or the store is closed. It may come later than the lease. */
+  lease(digest: Digest): Disposable {
+    const release = this.#blobs.hold(digest)
+    return { [Symbol.dispose]: release }
+  }
+
+  /**
+   * Writes a copy of a blob to a file, whole or not at all; directories on the way are made.
+   *
+   * @throws as {@link PieceStore.read} does
+   * @throws {@link StoreError} when the file cannot be written
+   */
+  async export(digest: Digest, toPath: string, options: AbortOptions = {}): Promise<void> {
+    this.#checkOpen(options)
+    using _held = this.lease(digest)
+    const entry = await this.#blobs.get(digest, options)
+    const path = this.#backend.path?.(digest)
+    if (path !== undefined) await this.#blobs.reader.verify(entry, options)
+    await exportCopy(path ?? this.stream(digest, undefined, options), toPath)
+  }
+
+  /** The file that holds a complete blob, where the backend keeps files. It is read-only: copy it, and hold a lease meanwhile. */
+  path(digest: Digest): string | undefined {
+    const entry = this.#blobs.index.get(digest)
+    return entry && this.#backend.path?.(digest)
+  }
+
+  /** How much it holds. */
+  usage(): StoreUsage {
+    const { quotaBytes, usedBytes } = this.#space
+    const { count } = this.#blobs.index
+    return { usedBytes, blobCount: count, ...(Number.isFinite(quotaBytes) && { quotaBytes }) }
+  }
+
+  /** Keeps what is unfinished for the next time, and closes scratch and backend. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #load(): Promise<void> {
+    await this.#blobs.load()
+    for await (const { digest, storedBytes } of this.#scratch.list()) {
+      // Its blob may have been completed by another process, or imported.
+      if (this.#blobs.index.get(digest)) await this.#scratch.remove(digest)
+      else this.#space.leave(digest, storedBytes)
+    }
+  }
+
+  /** Whether a blob is here; if so, it becomes private if it is to be. */
+  async #isHere({ digest, size }: Descriptor, options: ImportOptions): Promise<boolean> {
+    const entry = await this.#blobs.find(digest, options)
+    if (!entry) return false
+    const { sizeBytes } = entry.layout
+    if (sizeBytes !== size) {
+      throw new RequestError('ERR_REQUEST_SIZE', `${digest} has ${sizeBytes} bytes here, and its descriptor says ${size}`)
+    }
+    if (options.private && !entry.private) {
+      await this.#blobs.amend(entry, (known) => {
+        known.private = true
+      })
+    }
+    return true
+  }
+
+  async #keepReceived(blob: Descriptor, received: ReceivedBlob, options: ImportOptions): Promise<void> {
+    const { source, hashes } = received
+    try {
+      if (hashes.digest !== blob.digest) throw new DigestMismatchError(blob.digest, hashes.digest)
+      const facts = { private: options.private ?? false, mediaType: blob.mediaType, hashes: hashes.pieces }
+      await this.#blobs.keep(blob, source, facts, { signal: options.signal })
+    } finally {
+      await received.remove()
+    }
+  }
+
+  async #setPinned(digest: Digest, pinned: boolean): Promise<void> {
+    const entry = await this.#blobs.get(digest)
+    await this.#blobs.amend(entry, (known) => {
+      known.pinned = pinned
+    })
+  }
+
+  async #close(): Promise<void> {
+    this.#closed.abort(closedError())
+    await this.#parts.close()
+    await this.#blobs.close()
+    await this.#scratch.close()
+    await this.#backend.close?.()
+  }
+
+  #checkOpen({ signal }: AbortOptions = {}): void {
+    signal?.throwIfAborted()
+    if (this.#closed.signal.aborted) throw closedError()
+  }
+}
+
+function defaultScratch(backend: StorageBackend, options: { clock: Clock; logger: Logger }): Scratch {
+  const directory = 'directory' in backend ? backend.directory : undefined
+  return typeof directory === 'string' ? fsScratch(directory, options) : memoryScratch()
+}
+
+function closedError(): StoreError {
+  return new StoreError('ERR_STORE_CLOSED', 'the store is closed: open it again')
+}
+
+/** Lets go of bytes that are not needed. A stream that was never begun would not close: its first chunk is taken. */
+async function endUnread(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const chunk of bytes) if (chunk) break
+  } catch {
+    // Whatever ails the source, the blob is here.
+  }
+}
