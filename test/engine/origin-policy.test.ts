@@ -41,6 +41,12 @@ describe('the origin', () => {
     assert.equal(reading(withOrigin({ have: '*        ', peers: [' ffffffff'] })), '         ')
   })
 
+  test('is not asked for what a peer has and was not asked for yet', () => {
+    const session = withOrigin({ peers: ['*'.repeat(20) + '    '], tuning: { minRequests: 1 } })
+    assert.deepEqual(session.outstanding.length, 1)
+    assert.equal(reading(session), ' '.repeat(20) + 'oooo')
+  })
+
   test('is not asked when it may not be', () => {
     const session = withOrigin({ peers: ['         '], origin: false })
     session.wait(29_000)
@@ -211,7 +217,7 @@ describe('fetching', () => {
   })
 
   test('a peer whose announcements come to nothing keeps us from the origin for 10 s at most', () => {
-    const session = withOrigin({ peers: ['ffff'] })
+    const session = withOrigin({ peers: ['ffff'], weYield: true })
     while (session.now < 9500) {
       session.wait(500)
       fetching(session, [{ first: 0, count: 4 }])
@@ -219,8 +225,8 @@ describe('fetching', () => {
     }
     session.wait(700)
     assert.equal(reading(session), 'oooo')
-    fetching(session, [{ first: 0, count: 4 }])
-    assert.equal(reading(session), 'oooo', 'and it is not yielded to')
+    assert.deepEqual(only('trim', fetching(session, [{ first: 0, count: 4 }])), [], 'and it is not yielded to')
+    assert.equal(reading(session), 'oooo')
   })
 
   test('a peer that is always busy keeps us from the origin for 10 s at most', () => {
@@ -249,6 +255,16 @@ describe('fetching', () => {
     const [id = 0] = runIds(session)
     const failed = session.tell({ type: 'origin:failed', run: id, retryable: false, retryAfterMs: undefined })
     assert.deepEqual(only('tell-fetching', failed), [{ type: 'tell-fetching', link: 1, runs: [] }])
+  })
+
+  test('that ended is told after its last pieces: nobody is to think that they are neither here nor on their way', () => {
+    const session = withOrigin({ peers: [' '.repeat(24)] })
+    for (let piece = 0; piece < 7; piece++) session.give('origin', piece)
+    const effects = session.give('origin', 7)
+    assert.deepEqual(
+      effects.map(({ type }) => type),
+      ['fetch', 'tell-have', 'tell-fetching'],
+    )
   })
 
   test('is told to who comes later, with the copy', () => {

@@ -129,6 +129,14 @@ describe('a deadline', () => {
     assert.ok(atMs && atMs > 2500 && atMs <= 2700, `cancelled at ${atMs} ms`)
   })
 
+  test('is not put off by a byte every 9 s', () => {
+    const session = oneRequest({ elsewhere: true })
+    session.wait(1)
+    session.tell({ type: 'request:moved', link: 1, piece: 0, bytes: 1 })
+    const atMs = cancelledAfter(session, 9000)
+    assert.ok(atMs && atMs > 5000 && atMs <= 5200, `cancelled at ${atMs} ms`)
+  })
+
   test('means nothing to who has no other source', () => {
     assert.equal(trickle(oneRequest({ elsewhere: false }), 120_000), undefined)
   })
@@ -249,6 +257,20 @@ describe('a peer that fails', () => {
       ...session.wait(120_000),
     ]
     assert.deepEqual(askedOf(1, later), [])
+    assert.equal(session.state.availability.count(15), 1, 'what it says it has does not make a piece less rare')
+  })
+
+  test('who says now this and now that is taken at its last word', () => {
+    const session = drawnSession({ peers: ['            '] })
+    for (let round = 0; round < 20; round++) {
+      session.tell({ type: 'link:copy', link: 1, holds: round % 2 === 0 ? 'all' : [], wants: true })
+      for (const piece of session.state.requests.all().map((request) => request.piece)) {
+        session.end(1, piece, { kind: 'absent' })
+      }
+      session.wait(50)
+    }
+    assert.equal(session.state.availability.unheldCount, 12)
+    assert.ok(only('request', session.effects).length <= 4, 'it is probed later and later')
   })
 
   test('a link that closes gives its pieces back', () => {

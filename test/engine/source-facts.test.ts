@@ -57,9 +57,12 @@ describe('a blob that does not match', () => {
     )
   })
 
-  test('is read anew, from whomever, when it is wanted again', () => {
-    const session = assembled('oooo')
+  test('is read anew, from whomever, when it is wanted again: perhaps the peers were right', () => {
+    const session = assembled('1oo2')
     mismatch(session)
+    session.give('origin', 0)
+    session.give('origin', 3)
+    assert.deepEqual(reasons(mismatch(session)), ['origin-mismatch'])
     session.tell({ type: 'demand:changed', wanted: true, originUsable: true })
     session.tell({ type: 'link:copy', link: 1, holds: 'all', wants: false })
     assert.equal(session.outstanding.length, 4)

@@ -39,7 +39,7 @@ function calmSwarm(seed: number, source: 'origin' | 'seed'): LittleSwarm {
 describe('a calm swarm', () => {
   for (const source of ['origin', 'seed'] as const) {
     test(`gets every piece to every node, from one ${source}`, () => {
-      forSeeds(100, (seed) => {
+      forSeeds(60, (seed) => {
         const swarm = calmSwarm(seed, source)
         swarm.run(60_000, () => swarm.nodes.every((node) => node.complete))
         assert.deepEqual(swarm.problems, [])
@@ -59,7 +59,7 @@ describe('a calm swarm', () => {
   test('reads each piece from the origin once, but for those that two had begun before they heard of each other', () => {
     let served = 0
     let pieces = 0
-    forSeeds(150, (seed) => {
+    forSeeds(100, (seed) => {
       const swarm = calmSwarm(seed, 'origin')
       swarm.run(60_000, () => swarm.nodes.every((node) => node.complete))
       const { servedPieces } = swarm.origin
@@ -90,7 +90,7 @@ describe('a calm swarm', () => {
 
 describe('a swarm in a storm', () => {
   test('gets every piece to every honest node while an honest source exists', () => {
-    forSeeds(400, (seed) => {
+    forSeeds(300, (seed) => {
       const { swarm, honest } = stormySwarm(seed)
       const complete = (): boolean => swarm.time.now > stormMs && honest.every((node) => node.complete)
       swarm.run(stormMs + 90_000, complete)

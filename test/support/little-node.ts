@@ -1,5 +1,4 @@
 import { Bitfield } from '../../src/core/bitfield.ts'
-import type { Digest } from '../../src/core/digest.ts'
 import { seededRandom } from '../../src/core/random.ts'
 import { wakeAtMs } from '../../src/engine/decide.ts'
 import type { Effect, FailReason } from '../../src/engine/effect.ts'
@@ -7,7 +6,8 @@ import { checkInvariants } from '../../src/engine/invariants.ts'
 import { step } from '../../src/engine/session.ts'
 import type { LinkId, RequestOutcome, SessionEvent } from '../../src/engine/session-event.ts'
 import { createSession, type SessionState } from '../../src/engine/session-state.ts'
-import { UploadQueue, uploadRank } from '../../src/engine/upload-queue.ts'
+import { uploadRank } from '../../src/engine/upload-queue.ts'
+import { LittleUploads, type LittleUpload } from './little-uploads.ts'
 import type { LittleSwarm } from './little-swarm.ts'
 
 /**
@@ -40,16 +40,8 @@ interface Asked {
   cancelUpload: () => void
 }
 
-interface Upload {
-  readonly pieceMs: number
-  readonly answer: (outcome: RequestOutcome, right: boolean) => void
-  readonly moved: () => void
-}
-
-const digest: Digest = `sha256:${'0'.repeat(64)}`
 const storeMs = 1
 const checkMs = 5
-const requestsPerLink = 16
 
 /** One node of a {@link LittleSwarm}: carries out what its session decides. */
 export class LittleNode {
@@ -69,9 +61,7 @@ export class LittleNode {
   #neighbours = new Map<LinkId, Neighbour>()
   #asked = new Map<string, Asked>()
   #trims = new Map<number, (count: number) => void>()
-  #queue = new UploadQueue(requestsPerLink)
-  #uploads = new Map<number, Upload>()
-  #nextUpload = 1
+  #uploads: LittleUploads
   /** Whether the bytes stored for each piece are the right ones. */
   #right: boolean[] = []
   #events: SessionEvent[] = []
@@ -86,6 +76,7 @@ export class LittleNode {
     this.behaviour = options.behaviour ?? 'honest'
     this.#options = options
     this.#rank = options.rank ?? index
+    this.#uploads = this.#newUploads()
     const { pieceCount } = swarm.layout
     const stored = new Bitfield(pieceCount)
     const pretends = this.behaviour !== 'honest' && this.behaviour !== 'boaster'
@@ -145,8 +136,7 @@ export class LittleNode {
     this.#neighbours = new Map()
     this.#asked = new Map()
     this.#trims = new Map()
-    this.#queue = new UploadQueue(requestsPerLink)
-    this.#uploads = new Map()
+    this.#uploads = this.#newUploads()
     this.#wakeMs = undefined
   }
 
@@ -266,15 +256,18 @@ export class LittleNode {
     const asked: Asked = { cancelled: false, cancelUpload: () => {} }
     this.#asked.set(key, asked)
     this.dispatch({ type: 'request:sent', link, piece })
+    const { node, theirs } = neighbour
     neighbour.carry(() => {
       if (asked.cancelled) return
-      asked.cancelUpload = neighbour.node.#serve(neighbour.theirs, piece, {
-        pieceMs: neighbour.node.#options.pieceMs ?? 10,
+      asked.cancelUpload = node.#serve({
+        link: theirs,
+        piece,
         moved: () => {
           if (!asked.cancelled) this.dispatch({ type: 'request:moved', link, piece, bytes: 1 })
         },
-        answer: (outcome, right) => {
+        answer: (outcome) => {
           if (asked.cancelled) return
+          const right = node.#right[piece] ?? true
           this.#asked.delete(key)
           this.dispatch({ type: 'request:ended', link, piece, outcome })
           if (outcome.kind === 'verified') this.#later(storeMs, () => this.#store(piece, link, right))
@@ -292,45 +285,26 @@ export class LittleNode {
   }
 
   /** Answers a request, sooner or later; returns what cancels it. */
-  #serve(link: LinkId, piece: number, upload: Upload): () => void {
-    if (!this.#neighbours.has(link) || this.behaviour === 'mute') return () => {}
-    const back = (outcome: RequestOutcome, right = true): void => {
-      this.#neighbours.get(link)?.carry(() => upload.answer(outcome, right))
-    }
-    if (this.behaviour === 'busy') back({ kind: 'busy', retryAfterMs: 50 })
-    else if (this.behaviour === 'absent' || !this.state.stored.has(piece)) back({ kind: 'absent' })
-    else {
-      const id = this.#nextUpload++
-      const answer = this.#queue.add({ id, link, digest, piece })
-      if (answer === 'queued') {
-        this.#uploads.set(id, { ...upload, answer: back })
-        this.#pump()
-        return () => {
-          this.#uploads.delete(id)
-          this.#queue.remove(id)
-          this.#pump()
-        }
-      }
-      back({ kind: 'busy', retryAfterMs: answer })
-    }
+  #serve(upload: LittleUpload): () => void {
+    const neighbour = this.#neighbours.get(upload.link)
+    if (!neighbour || this.behaviour === 'mute') return () => {}
+    const answer = (outcome: RequestOutcome): void => neighbour.carry(() => upload.answer(outcome))
+    if (this.behaviour === 'busy') answer({ kind: 'busy', retryAfterMs: 50 })
+    else if (this.behaviour === 'absent' || !this.state.stored.has(upload.piece)) answer({ kind: 'absent' })
+    else return this.#uploads.add({ ...upload, answer })
     return () => {}
   }
 
-  #pump(): void {
-    const rank = ({ link, piece }: { link: LinkId; piece: number }): number => uploadRank(this.state, link, piece)
-    for (let next = this.#queue.next(rank); next; next = this.#queue.next(rank)) {
-      const { id, piece } = next
-      const upload = this.#uploads.get(id)
-      if (!upload) continue
-      this.#later(upload.pieceMs / 2, upload.moved)
-      this.#later(upload.pieceMs, () => {
-        if (!this.#uploads.delete(id)) return
-        this.#queue.remove(id)
-        const kind = !this.state.stored.has(piece) ? 'absent' : this.behaviour === 'corrupt' ? 'corrupt' : 'verified'
-        upload.answer({ kind }, this.#right[piece] ?? true)
-        this.#pump()
-      })
-    }
+  #newUploads(): LittleUploads {
+    return new LittleUploads({
+      pieceMs: this.#options.pieceMs ?? 10,
+      rank: ({ link, piece }) => uploadRank(this.state, link, piece),
+      outcome: (piece) => {
+        if (!this.state.stored.has(piece)) return { kind: 'absent' }
+        return { kind: this.behaviour === 'corrupt' ? 'corrupt' : 'verified' }
+      },
+      later: (delayMs, run) => this.#later(delayMs, run),
+    })
   }
 
   #store(piece: number, from: LinkId | 'origin', right: boolean): void {
