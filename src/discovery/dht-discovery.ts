@@ -50,8 +50,11 @@ type DhtSettings = { readonly [name in keyof DhtOptions]-?: number }
 const maxPeersPerSearch = 64
 /** How long a search waits for a connected peer to become a DHT node that can be asked: some round trips. */
 const firstPeerWaitMs = 2000
-/** A bootstrap node's table grows all the time: a search for what nobody provides must end nevertheless. */
-const maxRounds = 6
+/**
+ * One for an empty table, one for its first node, one for what came meanwhile. A bootstrap node's table grows all the
+ * time, and a search for what nobody provides must end nevertheless.
+ */
+const maxRounds = 3
 const joinTimeoutMs = 10_000
 const forgetTimeoutMs = 1000
 
