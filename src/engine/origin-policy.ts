@@ -23,7 +23,7 @@ export function fetchFromOrigin(state: SessionState, now: number, effects: Effec
 }
 
 /** Whether a session may turn to the origin at this time. */
-export function mayFetch(state: SessionState, now: number): boolean {
+function mayFetch(state: SessionState, now: number): boolean {
   const { origin } = state
   if (state.phase !== 'loading' || !origin.usable) return false
   // An origin that failed is tried with one run before it gets two.
@@ -84,7 +84,7 @@ function isHeldByPeers(state: SessionState, run: OriginRun, now: number): boolea
  * peer has or is fetching. Readers are served first; otherwise each node begins elsewhere, so that nodes that
  * start together meet late.
  */
-export function planRun(state: SessionState, now: number): PieceRun | undefined {
+function planRun(state: SessionState, now: number): PieceRun | undefined {
   const { layout, origin } = state
   if (state.availability.openCount === 0 || (!origin.only && isCovered(state))) return undefined
   const wanted = (piece: number): boolean =>

@@ -6,7 +6,7 @@ const inOrderEvery = 4
 /** How far ahead of a reader in-order requests look, in pieces. */
 const inOrderWindow = 8
 /** The endgame begins when this many pieces are missing: each may then be asked for twice. */
-export const endgamePieces = 8
+const endgamePieces = 8
 
 /** The piece to ask a peer for next: in order for a reader once in four times, the rarest otherwise, a duplicate in the endgame. */
 export function pickPiece(state: SessionState, link: LinkState): number | undefined {

@@ -11,7 +11,7 @@ export interface UploadRequest {
 }
 
 /** Pieces that are served at once: more make every one of them late, fewer leave the uplink idle between two. */
-export const uploadsInService = 4
+const uploadsInService = 4
 /** Requests that wait, over all peers. Beyond it a peer is told to come back. */
 const maxWaiting = 256
 /** What a peer is told to wait, per request before it. */
