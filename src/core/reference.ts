@@ -32,15 +32,17 @@ const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
 
 /**
  * Reads a reference as Docker and podman users write it: `alpine`, `ghcr.io/team/app:1.2`,
- * `localhost:5000/app@sha256:…`. A first part with a dot, a port or `localhost` is the registry; otherwise it is Docker Hub,
- * where a single name means `library/<name>`.
+ * `localhost:5000/app@sha256:…`. A first part with a dot, a port or `localhost` is the registry; otherwise it is
+ * Docker Hub, where a single name means `library/<name>`.
  *
  * @throws {@link RequestError} `ERR_REQUEST_NAME` or `ERR_REQUEST_DIGEST`
  * @see {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests}
  * @public
  */
 export function parseReference(text: string): Reference {
-  if (text.length > maxTextLength) throw badName(text, `it is longer than ${maxTextLength} characters`)
+  if (text.length > maxTextLength) {
+    throw badName(text, `it is longer than ${maxTextLength} characters`)
+  }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw badName(text, 'leave the scheme out')
   const [named, digestText] = splitOnce(text, text.indexOf('@'))
   const digest = digestText === undefined ? undefined : parseDigest(digestText)
@@ -72,7 +74,10 @@ export function registryHost(reference: Pick<Reference, 'registry'>): string {
   return reference.registry === dockerHub ? dockerHubHost : reference.registry
 }
 
-/** The name of a registry in the form in which references have it; `undefined` when it is no host with an optional port. */
+/**
+ * The name of a registry in the form in which references have it; `undefined` when it is no host with an optional
+ * port.
+ */
 export function parseRegistry(text: string): string | undefined {
   const host = text.toLowerCase()
   // The pattern keeps out paths and user names; the URL parser knows which ports and addresses exist.
@@ -87,7 +92,10 @@ function parseName(name: string, text: string): Pick<Reference, 'registry' | 're
   const path = hasRegistry ? rest : name
   const repository = registry === dockerHub && !path.includes('/') ? `library/${path}` : path
   if (!repository.split('/').every((component) => componentPattern.test(component))) {
-    throw badName(text, 'a repository is lower-case letters and digits, with ".", "_" or "-" between them')
+    throw badName(
+      text,
+      'a repository is lower-case letters and digits, with ".", "_" or "-" between them',
+    )
   }
   if (registry.length + 1 + repository.length > maxNameLength) {
     throw badName(text, `registry and repository are longer than ${maxNameLength} characters`)
@@ -97,7 +105,9 @@ function parseName(name: string, text: string): Pick<Reference, 'registry' | 're
 
 function normalizeRegistry(text: string, reference: string): string {
   const registry = parseRegistry(text)
-  if (registry === undefined) throw badName(reference, `${JSON.stringify(text)} is not a host with an optional port`)
+  if (registry === undefined) {
+    throw badName(reference, `${JSON.stringify(text)} is not a host with an optional port`)
+  }
   return registry
 }
 
@@ -110,6 +120,6 @@ function badName(text: string, reason: string): RequestError {
   const shown = JSON.stringify(text.slice(0, 160))
   return new RequestError(
     'ERR_REQUEST_NAME',
-    `${shown} is not an image reference (registry/repository:tag or registry/repository@sha256:…): ${reason}`,
+    `${shown} is not registry/repository:tag or registry/repository@sha256:…: ${reason}`,
   )
 }

@@ -36,7 +36,10 @@ for (const [network, prefix] of [
   privateIpv6.addSubnet(network, prefix, 'ipv6')
 }
 
-/** Where an IP address leads; IPv4 addresses in IPv6 clothes count as what they are. Anything but an address is private. */
+/**
+ * Where an IP address leads; IPv4 addresses in IPv6 clothes count as what they are. Anything but an address is
+ * private.
+ */
 export function addressScope(address: string): AddressScope {
   const bare = address.replace(/^\[|\]$/g, '').replace(/%.*$/, '')
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1] ?? bare

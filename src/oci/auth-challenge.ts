@@ -14,7 +14,9 @@ const separators = /[ \t]*(?:,[ \t]*)*/y
 const scheme = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=[ \t,]|$)/y
 /** Credentials in one word (`Negotiate YII=`); read so that it can be skipped. */
 const token68 = /[ \t]+[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)/y
-const parameter = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~0-9A-Za-z:/?=-]+))/y
+/** A value out of quotes may be an address: not by the rules, but some registries do it. */
+const parameter =
+  /([!#$%&'*+.^_`|~\w-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~\w:/?=-]+))/y
 
 /**
  * Reads `WWW-Authenticate`, of which there may be several, each with several challenges. Reading stops at the first

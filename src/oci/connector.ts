@@ -24,7 +24,10 @@ export interface ConnectorInit {
   onlyPublic?: ((address: string) => AddressScope) | undefined
 }
 
-/** Opens connections for undici. The guard looks at the address that is really connected to, not at a name that may change. */
+/**
+ * Opens connections for undici. The guard looks at the address that is really connected to, not at a name that may
+ * change.
+ */
 export function createConnector(init: ConnectorInit): buildConnector.connector {
   const { onlyPublic } = init
   const guard = onlyPublic && { lookup: publicLookup(onlyPublic) }
@@ -48,11 +51,14 @@ export function createConnector(init: ConnectorInit): buildConnector.connector {
     if (onlyPublic && isIP(options.hostname) && onlyPublic(options.hostname) === 'private') {
       return callback(privateAddress(host), null)
     }
-    connectorFor(init.trustOf(host))(options, (...[error, socket]: Parameters<buildConnector.Callback>) => {
-      if (error) return callback(error, null)
-      init.connected(`${options.protocol}//${host}`, socket.remoteAddress ?? '')
-      return callback(null, socket)
-    })
+    connectorFor(init.trustOf(host))(
+      options,
+      (...[error, socket]: Parameters<buildConnector.Callback>) => {
+        if (error) return callback(error, null)
+        init.connected(`${options.protocol}//${host}`, socket.remoteAddress ?? '')
+        return callback(null, socket)
+      },
+    )
   }
 }
 

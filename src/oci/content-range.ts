@@ -13,8 +13,8 @@ export function printRange(range: { offset: number; length?: number | undefined 
 }
 
 /**
- * The ranges that a `Range` header asks of a blob, cut to its size and in the order asked. `undefined` when the header is to be ignored
- * (malformed, another unit, too many), empty when none lies inside the blob (answer 416).
+ * The ranges that a `Range` header asks of a blob, cut to its size and in the order asked. `undefined` when the
+ * header is to be ignored (malformed, another unit, too many), empty when none lies inside the blob (answer 416).
  */
 export function parseRange(header: string, sizeBytes: number): ByteRange[] | undefined {
   const list = /^bytes=(.+)$/i.exec(header.slice(0, 4096))?.[1]?.split(',')
@@ -46,11 +46,15 @@ export interface ContentRange {
 
 /** Reads a `Content-Range` header; `undefined` when it is malformed, contradicts itself, or is in another unit. */
 export function parseContentRange(header: string | undefined): ContentRange | undefined {
-  const match = /^bytes[ \t]+(?:(\d{1,16})-(\d{1,16})|\*)\/(\d{1,16}|\*)$/i.exec(header?.trim() ?? '')
+  const match = /^bytes[ \t]+(?:(\d{1,16})-(\d{1,16})|\*)\/(\d{1,16}|\*)$/i.exec(
+    header?.trim() ?? '',
+  )
   if (!match) return undefined
   const sizeBytes = match[3] === '*' ? undefined : Number(match[3])
   if (sizeBytes !== undefined && !Number.isSafeInteger(sizeBytes)) return undefined
-  if (match[1] === undefined) return sizeBytes === undefined ? undefined : { range: undefined, sizeBytes }
+  if (match[1] === undefined) {
+    return sizeBytes === undefined ? undefined : { range: undefined, sizeBytes }
+  }
   const [first, last] = [Number(match[1]), Number(match[2])]
   if (last < first || !Number.isSafeInteger(last + 1)) return undefined
   if (sizeBytes !== undefined && last >= sizeBytes) return undefined
@@ -59,5 +63,7 @@ export function parseContentRange(header: string | undefined): ContentRange | un
 
 /** A `Content-Range` header; without a range, that of a 416. */
 export function printContentRange(range: ByteRange | undefined, sizeBytes: number): string {
-  return range ? `bytes ${range.offset}-${range.offset + range.length - 1}/${sizeBytes}` : `bytes */${sizeBytes}`
+  return range
+    ? `bytes ${range.offset}-${range.offset + range.length - 1}/${sizeBytes}`
+    : `bytes */${sizeBytes}`
 }

@@ -17,8 +17,8 @@ export interface UserCredentialsInit {
 }
 
 /**
- * The credentials that `podman login` and `docker login` left, and those of credential helpers. Files are read anew at each question,
- * so that a login counts at once; those that are not there are passed over.
+ * The credentials that `podman login` and `docker login` left, and those of credential helpers. Files are read anew
+ * at each question, so that a login counts at once; those that are not there are passed over.
  */
 export function userCredentials(init: UserCredentialsInit = {}): CredentialProvider {
   const { env = process.env, homeFolder = homedir(), clock = systemClock } = init
@@ -42,11 +42,16 @@ export function credentialFiles(env: NodeJS.ProcessEnv, homeFolder: string): str
   const runtimeFolder = env['XDG_RUNTIME_DIR']
   const podman = env['REGISTRY_AUTH_FILE']
     ? [env['REGISTRY_AUTH_FILE']]
-    : [...(runtimeFolder ? [runtimeFolder] : []), configFolder].map((folder) => join(folder, 'containers', 'auth.json'))
+    : [...(runtimeFolder ? [runtimeFolder] : []), configFolder].map((folder) =>
+        join(folder, 'containers', 'auth.json'),
+      )
   return [...podman, join(env['DOCKER_CONFIG'] || join(homeFolder, '.docker'), 'config.json')]
 }
 
-async function open(place: CredentialPlace, context: HelperContext): Promise<RegistryAuth | undefined> {
+async function open(
+  place: CredentialPlace,
+  context: HelperContext,
+): Promise<RegistryAuth | undefined> {
   return place.kind === 'auth' ? place.auth : askHelper(place.helper, place.serverUrl, context)
 }
 
@@ -56,6 +61,8 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new RequestError('ERR_REQUEST_OPTION', `the credentials file ${path} cannot be read`, { cause: error })
+    throw new RequestError('ERR_REQUEST_OPTION', `the credentials file ${path} cannot be read`, {
+      cause: error,
+    })
   }
 }

@@ -20,11 +20,15 @@ export interface HelperContext extends AbortOptions {
 /**
  * Asks `docker-credential-<helper> get` for the credentials of a server; `undefined` when it has none.
  *
- * @throws {@link RequestError} `ERR_REQUEST_OPTION` when it is not there, fails, is too slow, or says something else. Nothing of what it
- * said is in the message, for that may be a secret
+ * @throws {@link RequestError} `ERR_REQUEST_OPTION` when it is not there, fails, is too slow, or says something else.
+ * Nothing of what it said is in the message, for that may be a secret
  * @see {@link https://github.com/docker/docker-credential-helpers}
  */
-export async function askHelper(helper: string, serverUrl: string, context: HelperContext): Promise<RegistryAuth | undefined> {
+export async function askHelper(
+  helper: string,
+  serverUrl: string,
+  context: HelperContext,
+): Promise<RegistryAuth | undefined> {
   const program = `docker-credential-${helper}`
   const { exitCode, output } = await run(program, serverUrl, context)
   if (exitCode !== 0) {
@@ -33,15 +37,25 @@ export async function askHelper(helper: string, serverUrl: string, context: Help
   }
   const json = parseJsonObject(output)
   const [username, secret] = [json?.['Username'], json?.['Secret']]
-  if (typeof username !== 'string' || typeof secret !== 'string') throw failure(program, 'its answer is not what helpers answer')
+  if (typeof username !== 'string' || typeof secret !== 'string') {
+    throw failure(program, 'its answer is not what helpers answer')
+  }
   return secret ? passwordAuth(username, secret) : undefined
 }
 
-function run(program: string, input: string, context: HelperContext): Promise<{ exitCode: number | null; output: Buffer }> {
+function run(
+  program: string,
+  input: string,
+  context: HelperContext,
+): Promise<{ exitCode: number | null; output: Buffer }> {
   const { env, clock, signal } = context
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
-    const child = spawn(program, ['get'], { env, stdio: ['pipe', 'pipe', 'ignore'], windowsHide: true })
+    const child = spawn(program, ['get'], {
+      env,
+      stdio: ['pipe', 'pipe', 'ignore'],
+      windowsHide: true,
+    })
     const chunks: Buffer[] = []
     let length = 0
     const settle = (conclude: () => void): void => {
@@ -55,13 +69,17 @@ function run(program: string, input: string, context: HelperContext): Promise<{ 
       settle(() => reject(failure(program, `it says nothing within ${helperTimeoutMs / 1000} s`)))
     })
     signal?.addEventListener('abort', onAbort, { once: true })
-    child.on('error', (cause) => settle(() => reject(failure(program, 'it cannot be run; is it in PATH?', cause))))
+    child.on('error', (cause) =>
+      settle(() => reject(failure(program, 'it cannot be run; is it in PATH?', cause))),
+    )
     child.stdout.on('data', (chunk: Buffer) => {
       chunks.push(chunk)
       length += chunk.byteLength
       if (length > maxOutputBytes) settle(() => reject(failure(program, 'it says too much')))
     })
-    child.on('close', (exitCode) => settle(() => resolve({ exitCode, output: Buffer.concat(chunks) })))
+    child.on('close', (exitCode) =>
+      settle(() => resolve({ exitCode, output: Buffer.concat(chunks) })),
+    )
     // A helper that does not read what it is asked ends on its own terms; its exit code tells.
     child.stdin.on('error', () => {})
     child.stdin.end(`${input}\n`)
@@ -69,5 +87,9 @@ function run(program: string, input: string, context: HelperContext): Promise<{ 
 }
 
 function failure(program: string, reason: string, cause?: unknown): RequestError {
-  return new RequestError('ERR_REQUEST_OPTION', `the credential helper ${program} gives no credentials: ${reason}`, { cause })
+  return new RequestError(
+    'ERR_REQUEST_OPTION',
+    `the credential helper ${program} gives no credentials: ${reason}`,
+    { cause },
+  )
 }

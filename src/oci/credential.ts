@@ -3,8 +3,8 @@ import type { AbortOptions } from '../core/options.ts'
 import { Secret } from './secret.ts'
 
 /**
- * What proves to a registry who we are: a user name with a password (or a token that stands in for one), an identity token that the
- * registry's token service exchanges for tokens (OAuth2), or a token that the registry takes as it is.
+ * What proves to a registry who we are: a user name with a password (or a token that stands in for one), an identity
+ * token that the registry's token service exchanges for tokens (OAuth2), or a token that the registry takes as it is.
  * @public
  */
 export type RegistryAuth =
@@ -44,7 +44,9 @@ export interface Credential {
 /** Puts credentials out of sight as soon as they enter. */
 export function credentialOf(auth: RegistryAuth): Credential {
   const [kind, username, text] = partsOf(auth)
-  const id = createHash('sha256').update(JSON.stringify([kind, username, text])).digest('base64url')
+  const id = createHash('sha256')
+    .update(JSON.stringify([kind, username, text]))
+    .digest('base64url')
   return { kind, username, secret: new Secret(text), id }
 }
 

@@ -70,9 +70,14 @@ export function refusalError(answer: RefusedAnswer, what: string): OriginError {
   const { status, retryAfterMs, secrets = [] } = answer
   const said = parseErrorBody(answer.body)
   const code = codeFor(status, said?.code)
-  const words = said ? ` (${secrets.reduce((text, secret) => secret.hideIn(text), said.message || said.code)})` : ''
+  const words = said
+    ? ` (${secrets.reduce((text, secret) => secret.hideIn(text), said.message || said.code)})`
+    : ''
   const hint = advice[code]
-  return new OriginError(code, `${what}: HTTP ${status}${words}${hint ? `; ${hint}` : ''}`, { status, retryAfterMs })
+  return new OriginError(code, `${what}: HTTP ${status}${words}${hint ? `; ${hint}` : ''}`, {
+    status,
+    retryAfterMs,
+  })
 }
 
 function codeFor(status: number, said: string | undefined): OriginErrorCode {
@@ -101,5 +106,10 @@ export function printErrorBody(code: DistributionErrorCode, message: string): st
 
 /** One short line: a registry's words end up in terminals and logs. */
 function showable(text: unknown): string {
-  return typeof text === 'string' ? text.slice(0, maxShownLength).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim() : ''
+  return typeof text === 'string'
+    ? text
+        .slice(0, maxShownLength)
+        .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+        .trim()
+    : ''
 }

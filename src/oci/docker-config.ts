@@ -4,7 +4,11 @@ import { isRecord, parseJsonObject } from './json.ts'
 
 /** Under this name Docker keeps the credentials of Docker Hub. */
 const dockerHubKey = 'https://index.docker.io/v1/'
-const dockerHubHosts: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io'])
+const dockerHubHosts: ReadonlySet<string> = new Set([
+  'docker.io',
+  'index.docker.io',
+  'registry-1.docker.io',
+])
 
 /** Where a configuration file says that credentials are. */
 export type CredentialPlace =
@@ -15,22 +19,28 @@ export type CredentialPlace =
 type JsonObject = Readonly<Record<string, unknown>>
 
 /**
- * Finds a repository's credentials in the text of a `config.json` of Docker or an `auth.json` of podman: its places, the best first.
- * Podman's keys may name a namespace (`registry/team`); the longest that fits wins.
+ * Finds a repository's credentials in the text of a `config.json` of Docker or an `auth.json` of podman: its places,
+ * the best first. Podman's keys may name a namespace (`registry/team`); the longest that fits wins.
  *
  * @param path - of the file, for messages; they never show what is in it
  * @throws {@link RequestError} `ERR_REQUEST_OPTION` when the file is malformed, where that matters for this target
  * @see {@link https://docs.docker.com/reference/cli/docker/login/#credential-stores}
  * @see {@link https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md}
  */
-export function findCredentials(config: Uint8Array, target: CredentialTarget, path: string): CredentialPlace[] {
+export function findCredentials(
+  config: Uint8Array,
+  target: CredentialTarget,
+  path: string,
+): CredentialPlace[] {
   const json = parseJsonObject(config)
   if (!json) throw malformed(path, 'it is not a JSON object')
   const serverUrl = dockerHubHosts.has(target.registry) ? dockerHubKey : target.registry
   const places: CredentialPlace[] = []
   const helper = lookUp(section(json, 'credHelpers', path), target) ?? json['credsStore']
   if (typeof helper === 'string' && helper) {
-    if (!/^[\w.-]+$/.test(helper)) throw malformed(path, 'a credential helper has a name that no program has')
+    if (!/^[\w.-]+$/.test(helper)) {
+      throw malformed(path, 'a credential helper has a name that no program has')
+    }
     places.push({ kind: 'helper', helper, serverUrl })
   }
   const auth = parseAuth(lookUp(section(json, 'auths', path), target), path)
@@ -53,7 +63,8 @@ function lookUp(entries: JsonObject, target: CredentialTarget): unknown {
 /** Docker writes hosts, and old versions URLs whose path says nothing; podman writes hosts with a namespace. */
 function normalizeKey(key: string): string {
   const withoutScheme = key.replace(/^https?:\/\//, '')
-  const named = withoutScheme === key ? key.replace(/\/+$/, '') : (withoutScheme.split('/', 1)[0] ?? '')
+  const named =
+    withoutScheme === key ? key.replace(/\/+$/, '') : (withoutScheme.split('/', 1)[0] ?? '')
   const [host = '', ...namespace] = named.split('/')
   const name = host.toLowerCase()
   return [dockerHubHosts.has(name) ? 'docker.io' : name, ...namespace].join('/')
@@ -71,7 +82,9 @@ function parseAuth(entry: unknown, path: string): RegistryAuth | undefined {
   if (!isRecord(entry)) throw malformed(path, 'an entry of auths is not an object')
   const field = (name: string): string | undefined => {
     const value = entry[name]
-    if (value !== undefined && typeof value !== 'string') throw malformed(path, `${name} is not text`)
+    if (value !== undefined && typeof value !== 'string') {
+      throw malformed(path, `${name} is not text`)
+    }
     return value === '' ? undefined : value
   }
   const registryToken = field('registrytoken')
@@ -81,7 +94,9 @@ function parseAuth(entry: unknown, path: string): RegistryAuth | undefined {
   const pair = field('auth')
   if (pair !== undefined) return decodePair(pair, path)
   const [username, password] = [field('username'), field('password')]
-  return username !== undefined && password !== undefined ? passwordAuth(username, password) : undefined
+  return username !== undefined && password !== undefined
+    ? passwordAuth(username, password)
+    : undefined
 }
 
 function decodePair(pair: string, path: string): RegistryAuth {
@@ -98,5 +113,8 @@ export function passwordAuth(username: string, password: string): RegistryAuth {
 }
 
 function malformed(path: string, reason: string): RequestError {
-  return new RequestError('ERR_REQUEST_OPTION', `the credentials file ${path} is malformed: ${reason}`)
+  return new RequestError(
+    'ERR_REQUEST_OPTION',
+    `the credentials file ${path} is malformed: ${reason}`,
+  )
 }

@@ -13,7 +13,8 @@ export class Failover {
   constructor(endpoints: readonly RegistryEndpoint[], context: RetryContext, logger: Logger) {
     this.#endpoints = endpoints
     this.#logger = logger
-    // One that was too slow once is not asked again, for some other source is faster; not even if there is no other here.
+    // One that was too slow once is not asked again, for some other source is faster; not even if there is no other
+    // here.
     this.retries = new Retries(context, () => this.#slow.size === endpoints.length)
   }
 
@@ -36,7 +37,11 @@ export class Failover {
   /** Takes note of a failure that showed after the attempt. */
   failed(endpoint: RegistryEndpoint, failure: unknown): void {
     if (!(failure instanceof OriginError)) return
-    this.#logger.debug('a registry request failed', { host: endpoint.name, code: failure.code, message: failure.message })
+    this.#logger.debug('a registry request failed', {
+      host: endpoint.name,
+      code: failure.code,
+      message: failure.message,
+    })
     if (failure.code === 'ERR_ORIGIN_TIMEOUT') this.#slow.add(endpoint)
   }
 }

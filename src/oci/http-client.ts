@@ -33,15 +33,18 @@ export interface HttpRequest {
 /** Settings of {@link HttpClient}. */
 export interface HttpClientInit {
   clock?: Clock | undefined
-  /** How hosts (with their port, where it is not the scheme's) prove themselves; others do so by the system's certificates. */
+  /**
+   * How hosts (with their port, where it is not the scheme's) prove themselves; others do so by the system's
+   * certificates.
+   */
   trust?: ReadonlyMap<string, TlsTrust> | undefined
   /** @defaultValue what the address registries say */
   scopeOf?: ((address: string) => AddressScope) | undefined
 }
 
 /**
- * HTTP as a client of strangers needs it: nothing is decoded, nothing is unbounded, and redirects neither carry credentials away nor
- * lead from the public network into ours.
+ * HTTP as a client of strangers needs it: nothing is decoded, nothing is unbounded, and redirects neither carry
+ * credentials away nor lead from the public network into ours.
  */
 export class HttpClient {
   readonly #clock: Clock
@@ -73,8 +76,8 @@ export class HttpClient {
   /**
    * Sends a GET, or a POST when there is a form, and follows redirects. Any status is an answer.
    *
-   * @throws {@link OriginError} `ERR_ORIGIN_UNAVAILABLE`, `ERR_ORIGIN_TIMEOUT`, `ERR_ORIGIN_REDIRECT`, or `ERR_ORIGIN_ENCODING` when
-   * the body is encoded although we asked for it as it is
+   * @throws {@link OriginError} `ERR_ORIGIN_UNAVAILABLE`, `ERR_ORIGIN_TIMEOUT`, `ERR_ORIGIN_REDIRECT`, or
+   * `ERR_ORIGIN_ENCODING` when the body is encoded although we asked for it as it is
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { form, signal } = request
@@ -90,9 +93,16 @@ export class HttpClient {
       const response = await this.#dispatch(hop, form, guarded ? this.#guarded : this.#open, signal)
       if (!isRedirect(response.status)) return checkEncoding(response)
       await response.discard()
-      if (form) throw new OriginError('ERR_ORIGIN_REDIRECT', `${printUrl(hop.url)} redirects a POST: not followed`)
+      if (form) {
+        throw new OriginError(
+          'ERR_ORIGIN_REDIRECT',
+          `${printUrl(hop.url)} redirects a POST: not followed`,
+        )
+      }
       const next = followRedirect(hop, response.header('location'))
-      if (next.url.origin !== hop.url.origin) guarded ||= this.#scopes.get(hop.url.origin) === 'public'
+      if (next.url.origin !== hop.url.origin) {
+        guarded ||= this.#scopes.get(hop.url.origin) === 'public'
+      }
       hop = next
     }
   }
@@ -102,7 +112,12 @@ export class HttpClient {
     await Promise.all([this.#open.destroy(), this.#guarded.destroy()])
   }
 
-  async #dispatch(hop: Hop, form: Secret | undefined, agent: Agent, signal?: AbortSignal): Promise<HttpResponse> {
+  async #dispatch(
+    hop: Hop,
+    form: Secret | undefined,
+    agent: Agent,
+    signal?: AbortSignal,
+  ): Promise<HttpResponse> {
     const { url, headers, authorization } = hop
     const stop = new AbortController()
     const onAbort = (): void => stop.abort(signal?.reason)
@@ -151,15 +166,21 @@ function isRedirect(status: number): boolean {
 
 /** A bomb is only dangerous to who unpacks it. */
 function checkEncoding(response: HttpResponse): HttpResponse {
-  const encodings = response.headers('content-encoding').filter((name) => name.toLowerCase() !== 'identity')
+  const encodings = response
+    .headers('content-encoding')
+    .filter((name) => name.toLowerCase() !== 'identity')
   if (encodings.length === 0 || response.status >= 300) return response
   response.destroy()
+  const shown = encodings[0]?.slice(0, 100)
   throw new OriginError(
     'ERR_ORIGIN_ENCODING',
-    `${printUrl(response.url)} encodes its answer (${encodings[0]?.slice(0, 100)}) although it was asked not to`,
+    `${printUrl(response.url)} encodes its answer (${shown}) although it was asked not to`,
   )
 }
 
 function noAnswer(url: URL): OriginError {
-  return new OriginError('ERR_ORIGIN_TIMEOUT', `${printUrl(url)} does not answer within ${headersTimeoutMs / 1000} s`)
+  return new OriginError(
+    'ERR_ORIGIN_TIMEOUT',
+    `${printUrl(url)} does not answer within ${headersTimeoutMs / 1000} s`,
+  )
 }

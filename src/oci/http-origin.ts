@@ -33,7 +33,8 @@ export interface HttpOriginOptions {
  *
  * What it gives counts as private when it was asked for with headers or a query, for either may be a key.
  *
- * @param url - `https:`, or `http:` where a reader of the traffic does no harm: the bytes are checked by their digest in any case
+ * @param url - `https:`, or `http:` where a reader of the traffic does no harm: the bytes are checked by their digest
+ * in any case
  * @throws {@link RequestError} `ERR_REQUEST_OPTION` when the address cannot be used
  * @public
  */
@@ -49,19 +50,39 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
   const random = seededRandom()
   const host = { ignoresRanges: false }
 
-  async function ask(rangeHeaders: Readonly<Record<string, string>>, habits: RangeHabits, signal?: AbortSignal): Promise<RangeAnswer> {
+  async function ask(
+    rangeHeaders: Readonly<Record<string, string>>,
+    habits: RangeHabits,
+    signal?: AbortSignal,
+  ): Promise<RangeAnswer> {
     const release = await queue.enter(signal)
     try {
-      const response = await http.send({ url: target, headers: { ...headers, ...rangeHeaders }, authorization: secret, signal })
+      const response = await http.send({
+        url: target,
+        headers: { ...headers, ...rangeHeaders },
+        authorization: secret,
+        signal,
+      })
       const { status } = response
       if (status === 200 || status === 206) {
         void response.closed.then(release)
-        return { response, usedCredentials, askedRange: 'range' in rangeHeaders, habits, failed() {} }
+        return {
+          response,
+          usedCredentials,
+          askedRange: 'range' in rangeHeaders,
+          habits,
+          failed() {},
+        }
       }
       const retryAfterMs = parseRetryAfter(response.header('retry-after'), clock.wallMs())
-      if (retryAfterMs !== undefined && (status === 429 || status === 503)) queue.holdOff(retryAfterMs)
+      if (retryAfterMs !== undefined && (status === 429 || status === 503)) {
+        queue.holdOff(retryAfterMs)
+      }
       const body = await response.firstBytes(maxErrorBodyBytes)
-      throw refusalError({ status, retryAfterMs, body, secrets: secret && [secret] }, printUrl(target))
+      throw refusalError(
+        { status, retryAfterMs, body, secrets: secret && [secret] },
+        printUrl(target),
+      )
     } catch (error) {
       release()
       throw error
@@ -74,7 +95,10 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
       signal?.throwIfAborted()
       const habits = new RangeHabits(host)
       // There is one server: when it is too slow, waiting for it again does not help.
-      const retries = new Retries({ clock, random, signal }, ({ code }) => code === 'ERR_ORIGIN_TIMEOUT')
+      const retries = new Retries(
+        { clock, random, signal },
+        ({ code }) => code === 'ERR_ORIGIN_TIMEOUT',
+      )
       return readRange({
         range,
         retries,
@@ -87,14 +111,22 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
 function parseTarget(text: string | URL): URL {
   const url = URL.parse(String(text))
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw new RequestError('ERR_REQUEST_OPTION', 'the address of a web origin begins with https:// or http://')
+    throw new RequestError(
+      'ERR_REQUEST_OPTION',
+      'the address of a web origin begins with https:// or http://',
+    )
   }
   if (url.username || url.password) {
-    throw new RequestError('ERR_REQUEST_OPTION', `${printUrl(url)}: give user name and password as an authorization header`)
+    throw new RequestError(
+      'ERR_REQUEST_OPTION',
+      `${printUrl(url)}: give user name and password as an authorization header`,
+    )
   }
   return url
 }
 
 function lowerCaseNames(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  )
 }

@@ -8,7 +8,10 @@ import { printUrl } from './redirect-policy.ts'
 /** Bodies that nobody wants are read up to this length, so that their connection can be used again. */
 const maxDiscardedBytes = 64 * 1024
 
-/** An answer whose body is still to come. Read the body, or {@link HttpResponse.discard} it: until then it holds a connection. */
+/**
+ * An answer whose body is still to come. Read the body, or {@link HttpResponse.discard} it: until then it holds a
+ * connection.
+ */
 export class HttpResponse {
   readonly status: number
   /** Where the answer came from, after redirects. */
@@ -83,7 +86,10 @@ export class HttpResponse {
   async bytes(maxBytes: number): Promise<Uint8Array> {
     const read = await this.firstBytes(maxBytes + 1)
     if (read.byteLength <= maxBytes) return read
-    throw new OriginError('ERR_ORIGIN_SIZE', `${printUrl(this.url)} answers with more than ${maxBytes} bytes`)
+    throw new OriginError(
+      'ERR_ORIGIN_SIZE',
+      `${printUrl(this.url)} answers with more than ${maxBytes} bytes`,
+    )
   }
 
   /** The body up to a length; the rest is given up. */
@@ -100,8 +106,11 @@ export class HttpResponse {
 
   /** Has done with a body that nobody wants; how it ends is of no interest. */
   async discard(): Promise<void> {
-    if ((this.lengthBytes ?? 0) <= maxDiscardedBytes) await this.firstBytes(maxDiscardedBytes).catch(() => {})
-    else this.#body.destroy()
+    if ((this.lengthBytes ?? 0) <= maxDiscardedBytes) {
+      await this.firstBytes(maxDiscardedBytes).catch(() => {})
+    } else {
+      this.#body.destroy()
+    }
   }
 
   /** Gives the body up at once, with its connection. */
@@ -110,9 +119,7 @@ export class HttpResponse {
   }
 
   #tooSlow(): OriginError {
-    return new OriginError(
-      'ERR_ORIGIN_TIMEOUT',
-      `${printUrl(this.url)} sent less than ${minBytesPerSecond} bytes a second for ${rateWindowMs / 1000} s`,
-    )
+    const rate = `${minBytesPerSecond} bytes a second for ${rateWindowMs / 1000} s`
+    return new OriginError('ERR_ORIGIN_TIMEOUT', `${printUrl(this.url)} sent less than ${rate}`)
   }
 }

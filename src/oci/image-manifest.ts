@@ -1,4 +1,10 @@
-import { maxBlobBytes, mediaTypes, parseDescriptor, type Descriptor, type Platform } from '../core/descriptor.ts'
+import {
+  maxBlobBytes,
+  mediaTypes,
+  parseDescriptor,
+  type Descriptor,
+  type Platform,
+} from '../core/descriptor.ts'
 import { OriginError, RequestError } from '../core/errors.ts'
 import { isRecord, parseJsonObject } from './json.ts'
 
@@ -48,22 +54,28 @@ const kinds: ReadonlyMap<string, 'manifest' | 'index'> = new Map([
 export const manifestMediaTypes: readonly string[] = [...kinds.keys()]
 
 /**
- * Reads a manifest or an index, OCI or Docker schema 2. Unknown fields are ignored, `urls` of layers among them: what a manifest says of
- * other servers is not followed.
+ * Reads a manifest or an index, OCI or Docker schema 2. Unknown fields are ignored, `urls` of layers among them: what
+ * a manifest says of other servers is not followed.
  *
  * @param bytes - as they came; the digest is over these
  * @param contentType - what the registry said they are; left out for bytes that were found by their digest
- * @throws {@link OriginError} `ERR_ORIGIN_TYPE` when it is neither, or could be read as both; `ERR_ORIGIN_SIZE` when sizes or counts
- * are out of bounds
+ * @throws {@link OriginError} `ERR_ORIGIN_TYPE` when it is neither, or could be read as both; `ERR_ORIGIN_SIZE` when
+ * sizes or counts are out of bounds
  */
 export function parseManifest(bytes: Uint8Array, contentType?: string): ImageManifest | ImageIndex {
   const json = parseJsonObject(bytes)
   if (!json) throw badType('it is not a JSON object')
-  if (json['schemaVersion'] !== 2) throw badType('it is not of schema version 2; push the image again with a current tool')
+  if (json['schemaVersion'] !== 2) {
+    throw badType('it is not of schema version 2; push the image again with a current tool')
+  }
   const kind = kindOf(json)
   const mediaType = mediaTypeOf(json['mediaType'], contentType, kind)
   return kind === 'index'
-    ? { kind, mediaType, manifests: parseList(json['manifests'], 'manifests', maxIndexEntries, parseIndexEntry) }
+    ? {
+        kind,
+        mediaType,
+        manifests: parseList(json['manifests'], 'manifests', maxIndexEntries, parseIndexEntry),
+      }
     : { kind, mediaType, ...parseContent(json) }
 }
 
@@ -76,29 +88,48 @@ function kindOf(json: Readonly<Record<string, unknown>>): 'manifest' | 'index' {
   return isIndex ? 'index' : 'manifest'
 }
 
-function mediaTypeOf(declared: unknown, contentType: string | undefined, kind: 'manifest' | 'index'): string {
+function mediaTypeOf(
+  declared: unknown,
+  contentType: string | undefined,
+  kind: 'manifest' | 'index',
+): string {
   const sent = contentType?.split(';', 1)[0]?.trim().toLowerCase()
-  if (declared !== undefined && typeof declared !== 'string') throw badType('its mediaType is not text')
+  if (declared !== undefined && typeof declared !== 'string') {
+    throw badType('its mediaType is not text')
+  }
   if (declared !== undefined && sent !== undefined && declared.toLowerCase() !== sent) {
     throw badType(`it says that it is ${show(declared)}, and the registry that it is ${show(sent)}`)
   }
   const inferred = kind === 'index' ? mediaTypes.ociIndex : mediaTypes.ociManifest
   const said = declared?.toLowerCase() ?? (kinds.has(sent ?? '') ? sent : undefined) ?? inferred
-  if (kinds.get(said) !== kind) throw badType(`its type is ${show(said)}, and its fields are those of ${show(inferred)}`)
+  if (kinds.get(said) !== kind) {
+    throw badType(`its type is ${show(said)}, and its fields are those of ${show(inferred)}`)
+  }
   return said
 }
 
-function parseContent(json: Readonly<Record<string, unknown>>): Pick<ImageManifest, 'config' | 'layers'> {
+function parseContent(
+  json: Readonly<Record<string, unknown>>,
+): Pick<ImageManifest, 'config' | 'layers'> {
   const config = readDescriptor(json['config'], 'config')
   const layers = parseList(json['layers'], 'layers', maxLayers, readDescriptor)
   const total = layers.reduce((sum, layer) => sum + layer.size, config.size)
-  if (total > maxBlobBytes) throw badSize(`its layers have ${total} bytes together, over the limit of ${maxBlobBytes}`)
+  if (total > maxBlobBytes) {
+    throw badSize(`its layers have ${total} bytes together, over the limit of ${maxBlobBytes}`)
+  }
   return { config, layers }
 }
 
-function parseList<T>(value: unknown, name: string, most: number, parse: (item: unknown, where: string) => T): T[] {
+function parseList<T>(
+  value: unknown,
+  name: string,
+  most: number,
+  parse: (item: unknown, where: string) => T,
+): T[] {
   if (!Array.isArray(value)) throw badType(`${name} is not a list`)
-  if (value.length > most) throw badSize(`it has ${value.length} ${name}, over the limit of ${most}`)
+  if (value.length > most) {
+    throw badSize(`it has ${value.length} ${name}, over the limit of ${most}`)
+  }
   return value.map((item: unknown, index) => parse(item, `${name}[${index}]`))
 }
 
@@ -135,7 +166,11 @@ function parseEntryPlatform(value: unknown): Platform | undefined {
 
 function parseAnnotations(value: unknown): Record<string, string> | undefined {
   if (!isRecord(value)) return undefined
-  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+  return Object.fromEntries(
+    Object.entries(value).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    ),
+  )
 }
 
 function show(text: string): string {
@@ -143,9 +178,13 @@ function show(text: string): string {
 }
 
 function badType(reason: string, cause?: unknown): OriginError {
-  return new OriginError('ERR_ORIGIN_TYPE', `this is no image manifest that we read: ${reason}`, { cause })
+  return new OriginError('ERR_ORIGIN_TYPE', `this is no image manifest that we read: ${reason}`, {
+    cause,
+  })
 }
 
 function badSize(reason: string, cause?: unknown): OriginError {
-  return new OriginError('ERR_ORIGIN_SIZE', `this image manifest is out of bounds: ${reason}`, { cause })
+  return new OriginError('ERR_ORIGIN_SIZE', `this image manifest is out of bounds: ${reason}`, {
+    cause,
+  })
 }

@@ -14,14 +14,23 @@ export function bodyError(cause: unknown, url: URL): unknown {
 
 function translate(cause: unknown, url: URL, code: OriginErrorCode, what: string): unknown {
   if (cause instanceof errors.ClientDestroyedError || cause instanceof errors.ClientClosedError) {
-    return new TransferError('ERR_SWARM_CLOSED', `the client was closed while it asked ${url.host}`, { cause })
+    return new TransferError(
+      'ERR_SWARM_CLOSED',
+      `the client was closed while it asked ${url.host}`,
+      { cause },
+    )
   }
   if (cause instanceof errors.HTTPParserError) {
     // Without the cause, for that carries along what the server sent.
     return new OriginError(code, `${printUrl(url)} ${what}: ${cause.message}`)
   }
   // Sockets, TLS, DNS and undici all put a code on their errors.
-  if (cause instanceof Error && !(cause instanceof SwarmError) && 'code' in cause && typeof cause.code === 'string') {
+  if (
+    cause instanceof Error &&
+    !(cause instanceof SwarmError) &&
+    'code' in cause &&
+    typeof cause.code === 'string'
+  ) {
     return new OriginError(code, `${printUrl(url)} ${what} (${cause.code})`, { cause })
   }
   return cause

@@ -3,19 +3,20 @@ import { RequestError } from '../core/errors.ts'
 import type { ImageIndex, IndexEntry } from './image-manifest.ts'
 
 /** Other names under which architectures are known, with the variant that the name implies. */
-const architectureAliases: ReadonlyMap<string, { architecture: string; variant?: string }> = new Map([
-  ['x64', { architecture: 'amd64' }],
-  ['x86_64', { architecture: 'amd64' }],
-  ['x86-64', { architecture: 'amd64' }],
-  ['ia32', { architecture: '386' }],
-  ['i386', { architecture: '386' }],
-  ['i686', { architecture: '386' }],
-  ['aarch64', { architecture: 'arm64' }],
-  ['armhf', { architecture: 'arm', variant: 'v7' }],
-  ['armel', { architecture: 'arm', variant: 'v6' }],
-  // Node's name; it has been little-endian only for years.
-  ['ppc64', { architecture: 'ppc64le' }],
-])
+const architectureAliases: ReadonlyMap<string, { architecture: string; variant?: string }> =
+  new Map([
+    ['x64', { architecture: 'amd64' }],
+    ['x86_64', { architecture: 'amd64' }],
+    ['x86-64', { architecture: 'amd64' }],
+    ['ia32', { architecture: '386' }],
+    ['i386', { architecture: '386' }],
+    ['i686', { architecture: '386' }],
+    ['aarch64', { architecture: 'arm64' }],
+    ['armhf', { architecture: 'arm', variant: 'v7' }],
+    ['armel', { architecture: 'arm', variant: 'v6' }],
+    // Node's name; it has been little-endian only for years.
+    ['ppc64', { architecture: 'ppc64le' }],
+  ])
 
 /** The variant that is meant when none is named. */
 const usualVariant: ReadonlyMap<string, string> = new Map([
@@ -29,12 +30,14 @@ const usualVariant: ReadonlyMap<string, string> = new Map([
  * @throws {@link RequestError} `ERR_REQUEST_PLATFORM`
  */
 export function parsePlatform(text: string): Platform {
-  const match = /^([a-z0-9_.-]{1,64})\/([a-z0-9_.-]{1,64})(?:\/([a-z0-9_.-]{1,64}))?$/.exec(text.toLowerCase())
+  const match = /^([a-z0-9_.-]{1,64})\/([a-z0-9_.-]{1,64})(?:\/([a-z0-9_.-]{1,64}))?$/.exec(
+    text.toLowerCase(),
+  )
   const [, os, architecture, variant] = match ?? []
   if (!os || !architecture) {
     throw new RequestError(
       'ERR_REQUEST_PLATFORM',
-      `${JSON.stringify(text.slice(0, 100))} is not a platform: write os/architecture or os/architecture/variant, such as linux/arm64/v8`,
+      `${JSON.stringify(text.slice(0, 100))} is not a platform: write os/architecture[/variant]`,
     )
   }
   return normalize({ os, architecture, variant })
@@ -46,7 +49,8 @@ export function printPlatform(platform: Platform): string {
 }
 
 /**
- * What containers run on where this process runs: its architecture, and Linux, for that is what they hold on a Mac or in WSL as well.
+ * What containers run on where this process runs: its architecture, and Linux, for that is what they hold on a Mac or
+ * in WSL as well.
  * @param architecture - as in `process.arch`
  */
 export function nativePlatform(architecture: string): Platform {
@@ -54,8 +58,8 @@ export function nativePlatform(architecture: string): Platform {
 }
 
 /**
- * The entry of an index for a platform. Of several variants that the wanted one can run, the newest; of equals, the first. A lone entry that
- * names no platform is taken for any.
+ * The entry of an index for a platform. Of several variants that the wanted one can run, the newest; of equals, the
+ * first. A lone entry that names no platform is taken for any.
  *
  * @throws {@link RequestError} `ERR_REQUEST_PLATFORM`, listing what there is
  */
@@ -98,7 +102,9 @@ function generation(variant: string | undefined): number {
 function normalize(platform: Platform): Platform {
   const known = architectureAliases.get(platform.architecture.toLowerCase())
   const architecture = known?.architecture ?? platform.architecture.toLowerCase()
-  const variant = (platform.variant ?? known?.variant ?? usualVariant.get(architecture))?.toLowerCase().replace(/^(?=\d)/, 'v')
+  const variant = (platform.variant ?? known?.variant ?? usualVariant.get(architecture))
+    ?.toLowerCase()
+    .replace(/^(?=\d)/, 'v')
   const osVersion = platform['os.version']
   return {
     os: platform.os.toLowerCase(),

@@ -16,8 +16,15 @@ export class RangeHabits {
     this.#host = host
   }
 
-  /** Headers that ask for a range, on condition that the blob is still the one we know; none when the whole is to be asked for. */
-  headersFor(offset: number, end: number | undefined, sizeBytes: number | undefined): Readonly<Record<string, string>> {
+  /**
+   * Headers that ask for a range, on condition that the blob is still the one we know; none when the whole is to be
+   * asked for.
+   */
+  headersFor(
+    offset: number,
+    end: number | undefined,
+    sizeBytes: number | undefined,
+  ): Readonly<Record<string, string>> {
     if (this.#host.ignoresRanges || (offset === 0 && end === sizeBytes)) return {}
     const length = end === undefined ? undefined : end - offset
     return { range: printRange({ offset, length }), ...(this.#etag && { 'if-range': this.#etag }) }
@@ -29,9 +36,13 @@ export class RangeHabits {
     this.#etag = etag !== undefined && /^"[\x21\x23-\x7e]{0,255}"$/.test(etag) ? etag : undefined
   }
 
-  /** The answer to a range was another one, or the whole. When the blob has changed, the whole was in order; otherwise, no more ranges. */
+  /**
+   * The answer to a range was another one, or the whole. When the blob has changed, the whole was in order;
+   * otherwise, no more ranges.
+   */
   misunderstood(response: HttpResponse): void {
-    const changed = response.status === 200 && this.#etag !== undefined && response.header('etag') !== this.#etag
+    const changed =
+      response.status === 200 && this.#etag !== undefined && response.header('etag') !== this.#etag
     if (!changed) this.#host.ignoresRanges = true
   }
 }

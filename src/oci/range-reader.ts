@@ -39,14 +39,16 @@ interface Part {
 }
 
 /**
- * Reads bytes over HTTP, going on where a broken answer ended. A server that does not do ranges is read from the start, and the bytes before
- * the place are dropped. Should the whole have changed meanwhile, its digest will tell.
+ * Reads bytes over HTTP, going on where a broken answer ended. A server that does not do ranges is read from the
+ * start, and the bytes before the place are dropped. Should the whole have changed meanwhile, its digest will tell.
  *
  * @throws {@link OriginError} as `open` does; `ERR_ORIGIN_SIZE` when the answer is not what was asked for
  */
 export async function readRange(request: RangeRequest): Promise<OriginBody> {
   const { range } = request
-  if (range?.length === 0) return { sizeBytes: request.sizeBytes, usedCredentials: false, chunks: nothing() }
+  if (range?.length === 0) {
+    return { sizeBytes: request.sizeBytes, usedCredentials: false, chunks: nothing() }
+  }
   const start = range?.offset ?? 0
   const first = await openPart(request, start, range ? start + range.length : request.sizeBytes)
   const sizeBytes = request.sizeBytes ?? first.sizeBytes
@@ -90,7 +92,11 @@ async function* readParts(
   }
 }
 
-async function openPart(request: RangeRequest, offset: number, end: number | undefined): Promise<Part> {
+async function openPart(
+  request: RangeRequest,
+  offset: number,
+  end: number | undefined,
+): Promise<Part> {
   for (;;) {
     try {
       const answer = await request.open(offset, end)
@@ -130,14 +136,19 @@ function understand(
 
 function checkSize(part: Part, expectedBytes: number | undefined): Part {
   const { sizeBytes } = part
-  if (sizeBytes === undefined || expectedBytes === undefined || sizeBytes === expectedBytes) return part
+  if (sizeBytes === undefined || expectedBytes === undefined || sizeBytes === expectedBytes) {
+    return part
+  }
   part.answer.response.destroy()
-  throw new OriginError('ERR_ORIGIN_SIZE', `the origin has ${sizeBytes} bytes where ${expectedBytes} were expected`)
+  throw new OriginError(
+    'ERR_ORIGIN_SIZE',
+    `the origin has ${sizeBytes} bytes where ${expectedBytes} were expected`,
+  )
 }
 
 /**
- * The bytes of an answer from `offset` to `end`. The last of them are held back until the answer has ended: then a body that is too long shows
- * before its end is used, and its connection can be used again.
+ * The bytes of an answer from `offset` to `end`. The last of them are held back until the answer has ended: then a
+ * body that is too long shows before its end is used, and its connection can be used again.
  */
 async function* bytesOf(
   part: Part,
@@ -147,14 +158,20 @@ async function* bytesOf(
 ): AsyncGenerator<Uint8Array> {
   const limit = end ?? maxBlobBytes
   // A whole that came where a part was wanted goes on behind it.
-  const goesOn = part.answer.response.status === 200 && end !== undefined && end !== (sizeBytes ?? part.sizeBytes)
+  const goesOn =
+    part.answer.response.status === 200 &&
+    end !== undefined &&
+    end !== (sizeBytes ?? part.sizeBytes)
   let position = part.offset
   let last: Uint8Array | undefined
   for await (const chunk of part.answer.response.chunks()) {
     const wanted = chunk.subarray(Math.max(offset - position, 0), limit - position)
     position += chunk.byteLength
     if (position > limit && !goesOn) {
-      throw new OriginError('ERR_ORIGIN_SIZE', `the origin sends more than the ${limit} bytes that there are`)
+      throw new OriginError(
+        'ERR_ORIGIN_SIZE',
+        `the origin sends more than the ${limit} bytes that there are`,
+      )
     }
     if (position < limit) {
       if (wanted.byteLength > 0) yield wanted
@@ -165,13 +182,19 @@ async function* bytesOf(
   }
   if (last && last.byteLength > 0) yield last
   if (end !== undefined && position < end) {
-    throw new OriginError('ERR_ORIGIN_TRUNCATED', `the origin ended its answer ${end - position} bytes too early`)
+    throw new OriginError(
+      'ERR_ORIGIN_TRUNCATED',
+      `the origin ended its answer ${end - position} bytes too early`,
+    )
   }
 }
 
 function wrongRange(answer: RangeAnswer, offset: number): OriginError {
   const said = answer.response.header('content-range')?.slice(0, 100) ?? 'no Content-Range'
-  return new OriginError('ERR_ORIGIN_SIZE', `the origin was asked for its bytes from ${offset} on, and answers with ${said}`)
+  return new OriginError(
+    'ERR_ORIGIN_SIZE',
+    `the origin was asked for its bytes from ${offset} on, and answers with ${said}`,
+  )
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

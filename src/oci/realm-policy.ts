@@ -25,8 +25,8 @@ export interface Realm {
 }
 
 /**
- * Judges the `realm` of a Bearer challenge. A registry chooses it freely, so it could be used to make us knock on doors inside
- * our network, or to collect credentials.
+ * Judges the `realm` of a Bearer challenge. A registry chooses it freely, so it could be used to make us knock on
+ * doors inside our network, or to collect credentials.
  *
  * There is no "same domain" rule: under the domains of cloud providers tenants are neighbours.
  *
@@ -39,7 +39,9 @@ export function judgeRealm(realm: string | undefined, asker: RealmAsker): Realm 
   }
   if (url.username || url.password) throw badRealm(asker, 'an address with a user name in it')
   const plainAllowed = asker.insecure && asker.url.protocol === 'http:'
-  if (url.protocol === 'http:' && !plainAllowed) throw badRealm(asker, `${printUrl(url)}, which is plain HTTP`)
+  if (url.protocol === 'http:' && !plainAllowed) {
+    throw badRealm(asker, `${printUrl(url)}, which is plain HTTP`)
+  }
   const trusted =
     url.host === asker.url.host ||
     knownRealms.get(asker.url.host) === url.host ||
@@ -53,6 +55,6 @@ export function judgeRealm(realm: string | undefined, asker: RealmAsker): Realm 
 function badRealm(asker: RealmAsker, what: string): OriginError {
   return new OriginError(
     'ERR_ORIGIN_REALM',
-    `${asker.url.host} sends us for a token to ${what}; if that is right, name its host in trustedRealms of this registry`,
+    `${asker.url.host} sends us for a token to ${what}; if that is right, name it in trustedRealms`,
   )
 }

@@ -25,15 +25,17 @@ export interface Hop {
 }
 
 /**
- * The next hop of a GET. Headers that may name us go no further than the scheme, host and port they were meant for; nothing goes
- * from HTTPS to plain HTTP.
+ * The next hop of a GET. Headers that may name us go no further than the scheme, host and port they were meant for;
+ * nothing goes from HTTPS to plain HTTP.
  *
  * @throws {@link OriginError} `ERR_ORIGIN_REDIRECT`
  * @see {@link https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-blobs}
  */
 export function followRedirect(hop: Hop, location: string | undefined): Hop {
   const from = printUrl(hop.url)
-  if (hop.redirects >= maxRedirects) throw badRedirect(`${from} is the end of ${maxRedirects} redirects, and redirects again`)
+  if (hop.redirects >= maxRedirects) {
+    throw badRedirect(`${from} is the end of ${maxRedirects} redirects, and redirects again`)
+  }
   const url = location === undefined ? null : URL.parse(location, hop.url.href)
   if (!url) throw badRedirect(`${from} redirects to nowhere`)
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
@@ -42,7 +44,9 @@ export function followRedirect(hop: Hop, location: string | undefined): Hop {
   if (hop.url.protocol === 'https:' && url.protocol === 'http:') {
     throw badRedirect(`${from} redirects to plain HTTP at ${url.host}`)
   }
-  if (url.username || url.password) throw badRedirect(`${from} redirects to an address with a user name in it`)
+  if (url.username || url.password) {
+    throw badRedirect(`${from} redirects to an address with a user name in it`)
+  }
   const redirects = hop.redirects + 1
   if (url.origin === hop.url.origin) return { ...hop, url, redirects }
   const kept = Object.entries(hop.headers).filter(([name]) => headersForAnyHost.has(name))

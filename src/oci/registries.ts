@@ -18,10 +18,12 @@ import { TokenSource } from './token-source.ts'
 const maxRemembered = 1000
 
 /**
- * Whose credentials to use: nobody's, those of the user's `docker login` and `podman login`, given ones by registry, or what a function finds.
+ * Whose credentials to use: nobody's, those of the user's `docker login` and `podman login`, given ones by registry,
+ * or what a function finds.
  * @public
  */
-export type Credentials = 'anonymous' | 'default' | Readonly<Record<string, RegistryAuth>> | CredentialProvider
+export type Credentials =
+  'anonymous' | 'default' | Readonly<Record<string, RegistryAuth>> | CredentialProvider
 
 /**
  * Settings of {@link Registries}.
@@ -39,7 +41,8 @@ export interface RegistriesInit {
 }
 
 /**
- * The way to all registries: their settings, connections, tokens, and the queue before each host. Close it when nothing reads from them any more.
+ * The way to all registries: their settings, connections, tokens, and the queue before each host. Close it when
+ * nothing reads from them any more.
  * @public
  */
 export class Registries implements AsyncDisposable {
@@ -54,7 +57,12 @@ export class Registries implements AsyncDisposable {
 
   /** @throws {@link RequestError} `ERR_REQUEST_OPTION` when an entry of `registries` cannot be used */
   constructor(init: RegistriesInit = {}) {
-    const { registries = {}, credentials = 'default', clock = systemClock, logger = silentLogger } = init
+    const {
+      registries = {},
+      credentials = 'default',
+      clock = systemClock,
+      logger = silentLogger,
+    } = init
     this.#clock = clock
     this.#logger = logger
     this.#settings = new SettingsTable(registries)
@@ -95,8 +103,22 @@ export class Registries implements AsyncDisposable {
     const [http, clock] = [this.#http, this.#clock]
     const credentials = auth ? async () => auth : this.#credentials
     const tokens = new TokenSource(http, clock)
-    const authorizer = new RegistryAuthorizer({ registry, url, insecure, trustedRealms, credentials, tokens })
-    return new RegistryEndpoint({ url, mirrorOf, host: this.#host(url.host), http, auth: authorizer, clock })
+    const authorizer = new RegistryAuthorizer({
+      registry,
+      url,
+      insecure,
+      trustedRealms,
+      credentials,
+      tokens,
+    })
+    return new RegistryEndpoint({
+      url,
+      mirrorOf,
+      host: this.#host(url.host),
+      http,
+      auth: authorizer,
+      clock,
+    })
   }
 
   #host(name: string): RegistryHost {
@@ -114,6 +136,8 @@ function providerOf(credentials: Credentials, clock: Clock): CredentialProvider 
   if (typeof credentials === 'function') return credentials
   if (credentials === 'anonymous') return async () => undefined
   if (credentials === 'default') return userCredentials({ clock })
-  const byRegistry = new Map(Object.entries(credentials).map(([name, auth]) => [parseRegistry(name) ?? name, auth]))
+  const byRegistry = new Map(
+    Object.entries(credentials).map(([name, auth]) => [parseRegistry(name) ?? name, auth]),
+  )
   return async ({ registry }) => byRegistry.get(registry)
 }

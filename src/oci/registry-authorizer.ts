@@ -1,7 +1,12 @@
 import { OriginError } from '../core/errors.ts'
 import type { AbortOptions } from '../core/options.ts'
 import type { AuthChallenge } from './auth-challenge.ts'
-import { basicAuthorization, credentialOf, type Credential, type CredentialProvider } from './credential.ts'
+import {
+  basicAuthorization,
+  credentialOf,
+  type Credential,
+  type CredentialProvider,
+} from './credential.ts'
 import { LruMap } from './lru-map.ts'
 import { judgeRealm, type RealmAsker } from './realm-policy.ts'
 import { Secret } from './secret.ts'
@@ -44,8 +49,8 @@ type Entrance =
   | { readonly kind: 'token'; readonly request: TokenRequest }
 
 /**
- * Gets us into the repositories of one registry, with as little as they take: nothing, then a token that anybody gets, and credentials only
- * when that was not enough. So what was had without credentials is known to be public.
+ * Gets us into the repositories of one registry, with as little as they take: nothing, then a token that anybody
+ * gets, and credentials only when that was not enough. So what was had without credentials is known to be public.
  */
 export class RegistryAuthorizer {
   readonly #init: RegistryAuthorizerInit
@@ -65,8 +70,8 @@ export class RegistryAuthorizer {
    * What to send after having been refused; `undefined` when there is nothing that might help.
    *
    * @param rejected - what was sent, if anything
-   * @throws {@link OriginError} `ERR_ORIGIN_REALM` when the registry wants our credentials to go where they must not; as the token service fails
-   * otherwise
+   * @throws {@link OriginError} `ERR_ORIGIN_REALM` when the registry wants our credentials to go where they must not;
+   * as the token service fails otherwise
    */
   async answer(
     refusal: AuthRefusal,
@@ -78,17 +83,29 @@ export class RegistryAuthorizer {
     if (known && (!rejected || (!rejected.credential && credentialOfEntrance(known)))) {
       return this.#open(known, undefined, target)
     }
-    if (!rejected) return refusal.status === 401 ? this.#asNobody(refusal.challenges, target) : undefined
-    if (!rejected.credential) return refusalsOfNobody.has(refusal.status) ? this.#asUser(refusal, known, target) : undefined
+    if (!rejected) {
+      return refusal.status === 401 ? this.#asNobody(refusal.challenges, target) : undefined
+    }
+    if (!rejected.credential) {
+      return refusalsOfNobody.has(refusal.status) ? this.#asUser(refusal, known, target) : undefined
+    }
     // A header is what it is; a token may have been taken back, and another one may do.
-    return refusal.status === 401 && known?.kind === 'token' ? this.#open(known, rejected.header, target) : undefined
+    return refusal.status === 401 && known?.kind === 'token'
+      ? this.#open(known, rejected.header, target)
+      : undefined
   }
 
-  async #asNobody(challenges: readonly AuthChallenge[], target: AuthTarget): Promise<Authorization | undefined> {
+  async #asNobody(
+    challenges: readonly AuthChallenge[],
+    target: AuthTarget,
+  ): Promise<Authorization | undefined> {
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
     if (!bearer) return this.#asUser({ status: 401, challenges }, undefined, target)
     try {
-      return await this.#enter({ kind: 'token', request: this.#tokenRequest(bearer, target) }, target)
+      return await this.#enter(
+        { kind: 'token', request: this.#tokenRequest(bearer, target) },
+        target,
+      )
     } catch (failure) {
       if (!(failure instanceof OriginError) || failure.retryable) throw failure
       const authorization = await this.#asUser({ status: 401, challenges }, undefined, target)
@@ -116,16 +133,25 @@ export class RegistryAuthorizer {
       const header = basicAuthorization(credential)
       return this.#enter({ kind: 'header', authorization: { header, credential } }, target)
     }
-    const request = bearer ? this.#tokenRequest(bearer, target) : known?.kind === 'token' ? known.request : undefined
+    const request = bearer
+      ? this.#tokenRequest(bearer, target)
+      : known?.kind === 'token'
+        ? known.request
+        : undefined
     if (!request) return undefined
-    if (request.realm.trusted) return this.#enter({ kind: 'token', request: { ...request, credential } }, target)
+    if (request.realm.trusted) {
+      return this.#enter({ kind: 'token', request: { ...request, credential } }, target)
+    }
     if (status === 401 || status === 403) throw this.#untrusted(request)
     return undefined
   }
 
   #tokenRequest({ parameters }: AuthChallenge, { repository }: AuthTarget): TokenRequest {
     const realm = judgeRealm(parameters.get('realm'), this.#init)
-    const scope = (parameters.get('scope') ?? `repository:${repository}:pull`).slice(0, maxParameterLength)
+    const scope = (parameters.get('scope') ?? `repository:${repository}:pull`).slice(
+      0,
+      maxParameterLength,
+    )
     const service = parameters.get('service')?.slice(0, maxParameterLength)
     return { realm, service, scope, credential: undefined }
   }
@@ -137,7 +163,11 @@ export class RegistryAuthorizer {
     return authorization
   }
 
-  async #open(entrance: Entrance, rejected: Secret | undefined, { signal }: AuthTarget): Promise<Authorization> {
+  async #open(
+    entrance: Entrance,
+    rejected: Secret | undefined,
+    { signal }: AuthTarget,
+  ): Promise<Authorization> {
     if (entrance.kind === 'header') return entrance.authorization
     const header = await this.#init.tokens.authorization(entrance.request, rejected, signal)
     return { header, credential: entrance.request.credential }
@@ -147,12 +177,14 @@ export class RegistryAuthorizer {
     const { registry } = this.#init
     return new OriginError(
       'ERR_ORIGIN_REALM',
-      `${registry} wants our credentials to go to ${realm.url.host}, which is not known to belong to it; ` +
-        `if it does, name it in trustedRealms of ${registry}`,
+      `${registry} wants our credentials to go to ${realm.url.host}, which may not be its own; ` +
+        `if it is, name it in trustedRealms of ${registry}`,
     )
   }
 }
 
 function credentialOfEntrance(entrance: Entrance): Credential | undefined {
-  return entrance.kind === 'header' ? entrance.authorization.credential : entrance.request.credential
+  return entrance.kind === 'header'
+    ? entrance.authorization.credential
+    : entrance.request.credential
 }

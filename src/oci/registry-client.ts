@@ -66,11 +66,17 @@ export class RegistryClient {
    * @throws {@link DigestMismatchError} when the bytes are not those of the digest that was asked for or announced
    * @throws {@link OriginError} as the registry fails
    */
-  async manifest(repository: string, name: string, options: AbortOptions = {}): Promise<ManifestAnswer> {
+  async manifest(
+    repository: string,
+    name: string,
+    options: AbortOptions = {},
+  ): Promise<ManifestAnswer> {
     const failover = this.#failover(options)
     for (;;) {
       try {
-        return await failover.attempt((endpoint) => readManifest(endpoint, repository, name, options))
+        return await failover.attempt((endpoint) =>
+          readManifest(endpoint, repository, name, options),
+        )
       } catch (error) {
         await failover.retries.next(error)
       }
@@ -84,14 +90,25 @@ export class RegistryClient {
   blob(repository: string, digest: Digest, options: BlobOptions = {}): Promise<OriginBody> {
     const { range, sizeBytes, signal } = options
     const failover = this.#failover(options)
-    const habits = new Map(this.#init.endpoints.map((endpoint) => [endpoint, new RangeHabits(endpoint.rangeHost)]))
-    const ask = async (endpoint: RegistryEndpoint, offset: number, end: number | undefined): Promise<RangeAnswer> => {
+    const habits = new Map(
+      this.#init.endpoints.map((endpoint) => [endpoint, new RangeHabits(endpoint.rangeHost)]),
+    )
+    const ask = async (
+      endpoint: RegistryEndpoint,
+      offset: number,
+      end: number | undefined,
+    ): Promise<RangeAnswer> => {
       const habit = habits.get(endpoint) ?? new RangeHabits(endpoint.rangeHost)
       const headers = habit.headersFor(offset, end, sizeBytes)
       const request = { repository, path: `blobs/${digest}`, headers, signal }
       const answer = await endpoint.send(request)
       const askedRange = 'range' in headers
-      return { ...answer, askedRange, habits: habit, failed: (failure) => failover.failed(endpoint, failure) }
+      return {
+        ...answer,
+        askedRange,
+        habits: habit,
+        failed: (failure) => failover.failed(endpoint, failure),
+      }
     }
     return readRange({
       range,
@@ -114,12 +131,19 @@ async function readManifest(
   { signal }: AbortOptions,
 ): Promise<ManifestAnswer> {
   const headers = { accept: manifestMediaTypes.join(', ') }
-  const { response, usedCredentials } = await endpoint.send({ repository, path: `manifests/${name}`, headers, signal })
+  const { response, usedCredentials } = await endpoint.send({
+    repository,
+    path: `manifests/${name}`,
+    headers,
+    signal,
+  })
   const bytes = await response.bytes(maxManifestBytes)
   const digest = digestOf(bytes)
   const announced = response.header('docker-content-digest')
   const expected = isDigest(name) ? name : announced
   // A digest of another algorithm cannot be compared; the tag's own bytes then decide.
-  if (expected !== undefined && isDigest(expected) && expected !== digest) throw new DigestMismatchError(expected, digest)
+  if (expected !== undefined && isDigest(expected) && expected !== digest) {
+    throw new DigestMismatchError(expected, digest)
+  }
   return { bytes, mediaType: response.header('content-type'), digest, usedCredentials }
 }

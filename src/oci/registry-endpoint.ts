@@ -63,7 +63,8 @@ export class RegistryEndpoint {
   }
 
   /**
-   * Asks when it is our turn, with credentials only where nothing else lets us in. The turn lasts until the body of the answer has ended.
+   * Asks when it is our turn, with credentials only where nothing else lets us in. The turn lasts until the body of
+   * the answer has ended.
    *
    * @throws {@link OriginError} for every status but 200 and 206, and when there is no answer
    */
@@ -77,7 +78,9 @@ export class RegistryEndpoint {
     }
     try {
       const { response, authorization } = await this.#sendAuthorized(request)
-      if (response.status !== 200 && response.status !== 206) throw await this.#refusal(response, request, authorization)
+      if (response.status !== 200 && response.status !== 206) {
+        throw await this.#refusal(response, request, authorization)
+      }
       host.breaker.succeeded()
       void response.closed.then(release)
       return { response, usedCredentials: authorization?.credential !== undefined }
@@ -96,10 +99,19 @@ export class RegistryEndpoint {
     const { headers, signal } = request
     let authorization = await auth.authorization(request)
     for (let round = 0; ; round++) {
-      const response = await http.send({ url, headers, authorization: authorization?.header, signal })
+      const response = await http.send({
+        url,
+        headers,
+        authorization: authorization?.header,
+        signal,
+      })
       if (response.status < 400 || round === maxAuthRounds) return { response, authorization }
       const challenges = parseChallenges(response.headers('www-authenticate'))
-      const next = await auth.answer({ status: response.status, challenges }, authorization, request)
+      const next = await auth.answer(
+        { status: response.status, challenges },
+        authorization,
+        request,
+      )
       if (!next) return { response, authorization }
       await response.discard()
       authorization = next
@@ -121,11 +133,16 @@ export class RegistryEndpoint {
   ): Promise<OriginError> {
     const { status } = response
     const retryAfterMs = parseRetryAfter(response.header('retry-after'), this.#init.clock.wallMs())
-    if (retryAfterMs !== undefined && (status === 429 || status === 503)) this.#init.host.queue.holdOff(retryAfterMs)
+    if (retryAfterMs !== undefined && (status === 429 || status === 503)) {
+      this.#init.host.queue.holdOff(retryAfterMs)
+    }
     const body = await response.firstBytes(maxErrorBodyBytes)
     const { header, credential } = authorization ?? {}
     const secrets = [...(header ? [header] : []), ...(credential ? secretsOf(credential) : [])]
-    return refusalError({ status, retryAfterMs, body, secrets }, `${this.name}: ${repository} ${path}`)
+    return refusalError(
+      { status, retryAfterMs, body, secrets },
+      `${this.name}: ${repository} ${path}`,
+    )
   }
 
   #noteFailure(error: unknown): void {
@@ -140,7 +157,7 @@ export class RegistryEndpoint {
   #down(waitMs: number): OriginError {
     return new OriginError(
       'ERR_ORIGIN_UNAVAILABLE',
-      `${this.name} has failed again and again, and is left alone for ${Math.ceil(waitMs / 1000)} s`,
+      `${this.name} fails again and again, and is left alone for ${Math.ceil(waitMs / 1000)} s`,
       { retryAfterMs: waitMs },
     )
   }

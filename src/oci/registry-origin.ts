@@ -20,7 +20,9 @@ export interface RegistryOriginOptions {
   size?: number | undefined
   /** Registries keep manifests and indexes apart from all other blobs. @defaultValue `'blob'` */
   kind?: 'blob' | 'manifest' | undefined
-  /** Settings and connections to use. What you pass in, you close. @defaultValue new ones, with the user's credentials */
+  /**
+   * Settings and connections to use. What you pass in, you close. @defaultValue new ones, with the user's credentials
+   */
   registries?: Registries | undefined
 }
 
@@ -40,10 +42,14 @@ export interface RegistryOriginOptions {
  */
 export function registryOrigin(options: RegistryOriginOptions): Origin {
   const { size, kind = 'blob', registries = new Registries() } = options
-  const reference = typeof options.reference === 'string' ? parseReference(options.reference) : options.reference
+  const reference =
+    typeof options.reference === 'string' ? parseReference(options.reference) : options.reference
   const digest = options.digest ?? reference.digest
   if (!digest) {
-    throw new RequestError('ERR_REQUEST_DIGEST', `${printReference(reference)} names no blob: write repository@sha256:…`)
+    throw new RequestError(
+      'ERR_REQUEST_DIGEST',
+      `${printReference(reference)} names no blob: write repository@sha256:…`,
+    )
   }
   const { registry, repository } = reference
   const client = registries.client(registry)
@@ -59,10 +65,19 @@ export function registryOrigin(options: RegistryOriginOptions): Origin {
   }
 }
 
-/** Manifests are small, and registries need not do ranges of them: one is got whole, once, and parts are cut from it. */
-function manifestReader(client: RegistryClient, repository: string, digest: Digest): Origin['read'] {
+/**
+ * Manifests are small, and registries need not do ranges of them: one is got whole, once, and parts are cut from it.
+ */
+function manifestReader(
+  client: RegistryClient,
+  repository: string,
+  digest: Digest,
+): Origin['read'] {
   let known: ManifestAnswer | undefined
-  return async (range: ByteRange | undefined, { signal }: AbortOptions = {}): Promise<OriginBody> => {
+  return async (
+    range: ByteRange | undefined,
+    { signal }: AbortOptions = {},
+  ): Promise<OriginBody> => {
     signal?.throwIfAborted()
     known ??= await client.manifest(repository, digest, { signal })
     const { bytes, mediaType, usedCredentials } = known

@@ -5,15 +5,22 @@ import type { TlsTrust } from './connector.ts'
 import type { RegistryAuth } from './credential.ts'
 
 /**
- * How to reach one registry, where the rule (HTTPS at the host of its name, as nobody or as the user's logins say) does not fit.
+ * How to reach one registry, where the rule (HTTPS at the host of its name, as nobody or as the user's logins say)
+ * does not fit.
  * @public
  */
 export interface RegistryOptions {
   /** Where it answers, if not at its name: `https://registry.internal:8443`. */
   url?: string | undefined
-  /** Servers with the same content that are asked first, in this order. How to reach one of them is said in its own entry. */
+  /**
+   * Servers with the same content that are asked first, in this order. How to reach one of them is said in its own
+   * entry.
+   */
   mirrors?: readonly string[] | undefined
-  /** Allows plain HTTP, which is then used unless `url` says `https:`; and with HTTPS, any certificate. No host is insecure unless you say so. */
+  /**
+   * Allows plain HTTP, which is then used unless `url` says `https:`; and with HTTPS, any certificate. No host is
+   * insecure unless you say so.
+   */
   insecure?: boolean | undefined
   /** Certificates in PEM form that vouch for it, instead of the system's. */
   ca?: string | undefined
@@ -43,7 +50,9 @@ export class SettingsTable {
   constructor(registries: Readonly<Record<string, RegistryOptions>>) {
     const all = Object.entries(registries).map(([name, options]) => resolveOptions(name, options))
     this.#byRegistry = new Map(all.map((settings) => [settings.registry, settings]))
-    for (const { registry, mirrors } of all) for (const url of mirrors) this.#checkMirror(registry, url)
+    for (const { registry, mirrors } of all) {
+      for (const url of mirrors) this.#checkMirror(registry, url)
+    }
   }
 
   /** The settings of a registry, or of a mirror by its host. */
@@ -58,13 +67,18 @@ export class SettingsTable {
       // Who runs a registry with certificates of his own does so for its token service too.
       if (ca !== undefined) for (const realm of trustedRealms) trust.set(realm, { ca })
     }
-    for (const { url, insecure, ca } of this.#byRegistry.values()) trust.set(url.host, { insecure, ca })
+    for (const { url, insecure, ca } of this.#byRegistry.values()) {
+      trust.set(url.host, { insecure, ca })
+    }
     return trust
   }
 
   #checkMirror(registry: string, url: URL): void {
     if (url.protocol === 'https:' || this.of(url.host).insecure) return
-    throw badOption(registry, `its mirror ${url.origin} is plain HTTP: allow it with an entry of its own, '${url.host}': { insecure: true }`)
+    throw badOption(
+      registry,
+      `its mirror ${url.origin} is plain HTTP: allow that with '${url.host}': { insecure: true }`,
+    )
   }
 }
 
@@ -72,8 +86,13 @@ function resolveOptions(name: string, options: RegistryOptions): RegistrySetting
   const registry = parseRegistry(name)
   if (registry === undefined) throw badOption(name, 'its name is not a host with an optional port')
   const { insecure = false, ca, auth, mirrors = [], trustedRealms = [] } = options
-  const url = parseUrl(registry, options.url ?? `${insecure ? 'http' : 'https'}://${registryHost({ registry })}`)
-  if (url.protocol === 'http:' && !insecure) throw badOption(registry, `its url is plain HTTP: allow that with insecure: true`)
+  const url = parseUrl(
+    registry,
+    options.url ?? `${insecure ? 'http' : 'https'}://${registryHost({ registry })}`,
+  )
+  if (url.protocol === 'http:' && !insecure) {
+    throw badOption(registry, `its url is plain HTTP: allow that with insecure: true`)
+  }
   if (ca !== undefined) checkCertificate(registry, ca)
   return {
     registry,
@@ -88,16 +107,28 @@ function resolveOptions(name: string, options: RegistryOptions): RegistrySetting
 
 function parseUrl(registry: string, text: string): URL {
   const url = URL.parse(text)
-  if (url && (url.protocol === 'https:' || url.protocol === 'http:') && !url.username && !url.password && !url.search && !url.hash) {
+  if (
+    url &&
+    (url.protocol === 'https:' || url.protocol === 'http:') &&
+    !url.username &&
+    !url.password &&
+    !url.search &&
+    !url.hash
+  ) {
     return url
   }
   // Not the text itself: whoever puts a password into it should not read it in a log.
-  throw badOption(registry, 'an address of it is not of the form https://host, with nothing but a port and a path besides')
+  throw badOption(
+    registry,
+    'an address of it is not of the form https://host, with nothing but a port and a path besides',
+  )
 }
 
 function parseHost(registry: string, text: string): string {
   const url = URL.parse(`https://${text}`)
-  if (!url || url.host !== text.toLowerCase()) throw badOption(registry, 'an entry of trustedRealms is not a host with an optional port')
+  if (!url || url.host !== text.toLowerCase()) {
+    throw badOption(registry, 'an entry of trustedRealms is not a host with an optional port')
+  }
   return url.host
 }
 
@@ -105,7 +136,11 @@ function checkCertificate(registry: string, ca: string): void {
   try {
     void new X509Certificate(ca)
   } catch (cause) {
-    throw new RequestError('ERR_REQUEST_OPTION', `registries['${registry}']: its ca is not a certificate in PEM form`, { cause })
+    throw new RequestError(
+      'ERR_REQUEST_OPTION',
+      `registries['${registry}']: its ca is not a certificate in PEM form`,
+      { cause },
+    )
   }
 }
 

@@ -8,7 +8,8 @@ interface Waiting {
 }
 
 /**
- * The one door to a host: first come, first served, a few at a time, and closed for all while the host asks to be left alone.
+ * The one door to a host: first come, first served, a few at a time, and closed for all while the host asks to be
+ * left alone.
  */
 export class RequestQueue {
   readonly #clock: Clock

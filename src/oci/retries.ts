@@ -35,14 +35,16 @@ export class Retries {
   }
 
   /**
-   * Waits until the next try: half the backoff for sure, the other half by chance, so that nodes that failed together do not come
-   * back together. Throws the failure when another try would not help, or there have been enough.
+   * Waits until the next try: half the backoff for sure, the other half by chance, so that nodes that failed together
+   * do not come back together. Throws the failure when another try would not help, or there have been enough.
    */
   async next(failure: unknown): Promise<void> {
     if (this.#bytes >= progressBytes) this.#failures = 0
     this.#bytes = 0
     this.#failures++
-    if (!(failure instanceof OriginError) || !failure.retryable || this.#isHopeless(failure)) throw failure
+    if (!(failure instanceof OriginError) || !failure.retryable || this.#isHopeless(failure)) {
+      throw failure
+    }
     if (this.#failures >= maxTries) throw failure
     const { clock, random, signal } = this.#context
     const backoffMs = firstBackoffMs * 2 ** (this.#failures - 1)

@@ -2,8 +2,8 @@
 export const maxRetryAfterMs: number = 60_000
 
 /**
- * How long a `Retry-After` header asks us to stay away, in milliseconds, at most {@link maxRetryAfterMs}; `undefined` when it is
- * absent or garbage.
+ * How long a `Retry-After` header asks us to stay away, in milliseconds, at most {@link maxRetryAfterMs}; `undefined`
+ * when it is absent or garbage.
  *
  * @param wallMs - the time now, for headers that are a date
  * @see {@link https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3}

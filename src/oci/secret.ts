@@ -17,7 +17,11 @@ export class Secret {
   hideIn(text: string): string {
     // Of a header, its last word is the secret.
     const parts = [this.#text, this.#text.slice(this.#text.lastIndexOf(' ') + 1)]
-    return parts.reduce((hidden, part) => (part.length < minHiddenLength ? hidden : hidden.replaceAll(part, redacted)), text)
+    return parts.reduce(
+      (hidden, part) =>
+        part.length < minHiddenLength ? hidden : hidden.replaceAll(part, redacted),
+      text,
+    )
   }
 
   toString(): string {

@@ -3,8 +3,8 @@ export class SingleFlight<Result> {
   readonly #running = new Map<string, Promise<Result>>()
 
   /**
-   * The result of the task that runs for this key; starts it when there is none. An aborted caller leaves, and the task goes on for
-   * the others: it must end by itself.
+   * The result of the task that runs for this key; starts it when there is none. An aborted caller leaves, and the
+   * task goes on for the others: it must end by itself.
    */
   run(key: string, task: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
     if (signal?.aborted) return Promise.reject(signal.reason)

@@ -13,7 +13,10 @@ import { SingleFlight } from './single-flight.ts'
 
 const maxTokenBytes = 256 * 1024
 const maxTokens = 1000
-/** Lifetimes in seconds. Shorter ones than the first are not meant, says the specification; longer ones than the last are not believed. */
+/**
+ * Lifetimes in seconds. Shorter ones than the first are not meant, says the specification; longer ones than the last
+ * are not believed.
+ */
 const minLifeSeconds = 60
 const maxLifeSeconds = 3600
 /** Tokens are given up this much earlier, in seconds, so that none runs out on its way. */
@@ -34,7 +37,8 @@ interface HeldToken {
 }
 
 /**
- * Gets tokens from the token service of a registry and keeps them while they last, one for each repository, scope and credential.
+ * Gets tokens from the token service of a registry and keeps them while they last, one for each repository, scope and
+ * credential.
  * @see {@link https://distribution.github.io/distribution/spec/auth/token/}
  * @see {@link https://distribution.github.io/distribution/spec/auth/oauth/}
  */
@@ -53,13 +57,16 @@ export class TokenSource {
    * An `Authorization` header that should be accepted.
    *
    * @param rejected - a header of this source that was not; it is not given again
-   * @throws {@link OriginError} `ERR_ORIGIN_AUTH` when the service refuses or talks nonsense; as its network fails otherwise
+   * @throws {@link OriginError} `ERR_ORIGIN_AUTH` when the service refuses or talks nonsense; as its network fails
+   * otherwise
    */
   authorization(request: TokenRequest, rejected?: Secret, signal?: AbortSignal): Promise<Secret> {
     const { realm, service, scope, credential } = request
     const key = JSON.stringify([realm.url.href, service, scope, credential?.id])
     const held = this.#held.get(key)
-    if (held && held.header !== rejected && held.expiresMs > this.#clock.monotonicMs()) return Promise.resolve(held.header)
+    if (held && held.header !== rejected && held.expiresMs > this.#clock.monotonicMs()) {
+      return Promise.resolve(held.header)
+    }
     return this.#flights.run(
       key,
       async () => {
@@ -78,7 +85,9 @@ export class TokenSource {
     if (response.status !== 200) throw await this.#refusal(response, request)
     const json = parseJsonObject(await tokenBytes(response, realm.url))
     const token = json?.['token'] ?? json?.['access_token']
-    if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw badToken(realm.url, 'its answer holds no token')
+    if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
+      throw badToken(realm.url, 'its answer holds no token')
+    }
     const expiresMs = askedMs + (lifeSeconds(json?.['expires_in']) - marginSeconds) * 1000
     return { header: new Secret(`Bearer ${token}`), expiresMs }
   }
@@ -91,7 +100,11 @@ export class TokenSource {
         parameters.set('grant_type', 'refresh_token')
         parameters.set('client_id', 'damselfly')
         parameters.set('refresh_token', credential.secret.reveal())
-        return await this.#http.send({ url: realm.url, form: new Secret(parameters.toString()), onlyPublic })
+        return await this.#http.send({
+          url: realm.url,
+          form: new Secret(parameters.toString()),
+          onlyPublic,
+        })
       }
       const url = new URL(realm.url)
       for (const [name, value] of parameters) url.searchParams.append(name, value)
@@ -99,20 +112,29 @@ export class TokenSource {
       return await this.#http.send({ url, authorization, onlyPublic })
     } catch (error) {
       if (!(error instanceof OriginError) || error.code !== 'ERR_ORIGIN_REDIRECT') throw error
-      throw new OriginError('ERR_ORIGIN_REALM', `the token service ${realm.url.host} cannot be used: ${error.message}`, {
-        cause: error,
-      })
+      throw new OriginError(
+        'ERR_ORIGIN_REALM',
+        `the token service ${realm.url.host} cannot be used: ${error.message}`,
+        {
+          cause: error,
+        },
+      )
     }
   }
 
-  async #refusal(response: HttpResponse, { realm, credential }: TokenRequest): Promise<OriginError> {
+  async #refusal(
+    response: HttpResponse,
+    { realm, credential }: TokenRequest,
+  ): Promise<OriginError> {
     const body = await response.firstBytes(maxErrorBodyBytes)
     const retryAfterMs = parseRetryAfter(response.header('retry-after'), this.#clock.wallMs())
     const secrets = credential && secretsOf(credential)
     const answer = { status: response.status, retryAfterMs, body, secrets }
     const error = refusalError(answer, `token service ${realm.url.host}`)
     // Whatever a refused token is called, it means that we may not in.
-    return error.retryable ? error : new OriginError('ERR_ORIGIN_AUTH', error.message, { status: error.status })
+    return error.retryable
+      ? error
+      : new OriginError('ERR_ORIGIN_AUTH', error.message, { status: error.status })
   }
 }
 
@@ -126,10 +148,15 @@ async function tokenBytes(response: HttpResponse, url: URL): Promise<Uint8Array>
 }
 
 function lifeSeconds(expiresIn: unknown): number {
-  const said = typeof expiresIn === 'number' && Number.isFinite(expiresIn) ? expiresIn : minLifeSeconds
+  const said =
+    typeof expiresIn === 'number' && Number.isFinite(expiresIn) ? expiresIn : minLifeSeconds
   return Math.min(Math.max(said, minLifeSeconds), maxLifeSeconds)
 }
 
 function badToken(url: URL, reason: string, cause?: unknown): OriginError {
-  return new OriginError('ERR_ORIGIN_AUTH', `the token service ${url.host} gives no token: ${reason}`, { cause })
+  return new OriginError(
+    'ERR_ORIGIN_AUTH',
+    `the token service ${url.host} gives no token: ${reason}`,
+    { cause },
+  )
 }

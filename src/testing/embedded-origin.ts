@@ -57,7 +57,12 @@ export interface EmbeddedOrigin extends AsyncDisposable {
   /** Keeps a blob for all repositories. */
   addBlob(blob: Uint8Array | BlobContent): Digest
   /** Keeps a manifest by its digest, and under a tag where one is given; the tag may be there already. */
-  addManifest(repository: string, tag: string | undefined, bytes: Uint8Array, mediaType: string): Digest
+  addManifest(
+    repository: string,
+    tag: string | undefined,
+    bytes: Uint8Array,
+    mediaType: string,
+  ): Digest
   /** Misbehaves at paths that match or contain `path`. Returns what ends it. */
   fault(path: string | RegExp, fault: OriginFault): () => void
   requests(): RequestCounts
@@ -128,9 +133,16 @@ class EmbeddedRegistry implements EmbeddedOrigin {
     return content.digest
   }
 
-  addManifest(repository: string, tag: string | undefined, bytes: Uint8Array, mediaType: string): Digest {
+  addManifest(
+    repository: string,
+    tag: string | undefined,
+    bytes: Uint8Array,
+    mediaType: string,
+  ): Digest {
     const resource = { content: contentOf(bytes), mediaType }
-    for (const name of [tag, resource.content.digest]) if (name) this.#resources.set(`${repository}/${name}`, resource)
+    for (const name of [tag, resource.content.digest]) {
+      if (name) this.#resources.set(`${repository}/${name}`, resource)
+    }
     return resource.content.digest
   }
 
@@ -178,20 +190,27 @@ class EmbeddedRegistry implements EmbeddedOrigin {
     })
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://origin')
     const fault = this.#faults.take(pathname)
     this.#counts.total++
     if (fault.delayMs !== undefined) await sleep(this.#clock, fault.delayMs, signal)
     for (const [name, value] of Object.entries(fault.headers ?? {})) response.setHeader(name, value)
-    if (fault.redirectTo !== undefined) return reply(response, 307, '', { location: fault.redirectTo })
+    if (fault.redirectTo !== undefined) {
+      return reply(response, 307, '', { location: fault.redirectTo })
+    }
     if (fault.status !== undefined) return reply(response, fault.status, fault.body ?? '')
     if (pathname === '/token') {
       this.#counts.tokens++
       return this.#giveToken(request, response, searchParams)
     }
     if (pathname === '/v2/') return reply(response, 200, '{}')
-    const [, repository = '', kind, name = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(pathname) ?? []
+    const [, repository = '', kind, name = ''] =
+      /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(pathname) ?? []
     const isManifest = kind === 'manifests'
     if (kind !== undefined) this.#counts[isManifest ? 'manifests' : 'blobs']++
     if (this.#gate && !this.#gate.admits(repository, request.headers.authorization)) {
@@ -199,7 +218,9 @@ class EmbeddedRegistry implements EmbeddedOrigin {
       return reply(response, 401, errorBody('UNAUTHORIZED'), { 'www-authenticate': challenge })
     }
     const resource = this.#resources.get(isManifest ? `${repository}/${name}` : name)
-    if (!resource) return reply(response, 404, errorBody(isManifest ? 'MANIFEST_UNKNOWN' : 'BLOB_UNKNOWN'))
+    if (!resource) {
+      return reply(response, 404, errorBody(isManifest ? 'MANIFEST_UNKNOWN' : 'BLOB_UNKNOWN'))
+    }
     const { digest } = resource.content
     const sent = (bytes: number): void => {
       this.#sentBytes.set(digest, this.bytesSent(digest) + bytes)
@@ -207,10 +228,16 @@ class EmbeddedRegistry implements EmbeddedOrigin {
     await sendResource(request, response, resource, { fault, clock: this.#clock, signal, sent })
   }
 
-  async #giveToken(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
+  async #giveToken(
+    request: IncomingMessage,
+    response: ServerResponse,
+    query: URLSearchParams,
+  ): Promise<void> {
     const form = request.method === 'POST' ? new URLSearchParams(await text(request)) : query
     const answer = this.#gate?.token(request.headers.authorization, form)
-    reply(response, answer?.status ?? 404, answer?.body ?? '', { 'content-type': 'application/json' })
+    reply(response, answer?.status ?? 404, answer?.body ?? '', {
+      'content-type': 'application/json',
+    })
   }
 }
 

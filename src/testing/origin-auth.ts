@@ -38,7 +38,9 @@ export class OriginGate {
     const isPublic = this.#auth.publicRepositories?.includes(repository) ?? false
     if (this.#auth.scheme === 'basic') return isPublic || authorization === this.#basic
     const token = this.#tokens.get(authorization?.replace(/^Bearer /, '') ?? '')
-    return token !== undefined && token.expiresMs > this.#clock.monotonicMs() && (token.full || isPublic)
+    return (
+      token !== undefined && token.expiresMs > this.#clock.monotonicMs() && (token.full || isPublic)
+    )
   }
 
   challenge(url: string, repository: string): string {
@@ -53,7 +55,10 @@ export class OriginGate {
     const byIdentity = refreshToken !== null && refreshToken === identityToken
     const anonymous = authorization === undefined && refreshToken === null
     if (!anonymous && !byIdentity && authorization !== this.#basic) {
-      return { status: 401, body: JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message: 'wrong password' }] }) }
+      return {
+        status: 401,
+        body: JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message: 'wrong password' }] }),
+      }
     }
     const token = randomBytes(24).toString('base64url')
     const expiresMs = this.#clock.monotonicMs() + expiresInSeconds * 1000
@@ -62,6 +67,7 @@ export class OriginGate {
   }
 
   get #basic(): string {
-    return `Basic ${Buffer.from(`${this.#auth.username}:${this.#auth.password}`).toString('base64')}`
+    const { username, password } = this.#auth
+    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
   }
 }

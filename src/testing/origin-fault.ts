@@ -29,7 +29,11 @@ export interface OriginFault {
 
 /** Faults by the paths that they meet; the first one that fits and is not used up wins. */
 export class OriginFaults {
-  readonly #entries: { readonly path: string | RegExp; readonly fault: OriginFault; left: number }[] = []
+  readonly #entries: {
+    readonly path: string | RegExp
+    readonly fault: OriginFault
+    left: number
+  }[] = []
 
   /** Returns what takes the fault away again. */
   add(path: string | RegExp, fault: OriginFault): () => void {
@@ -43,7 +47,8 @@ export class OriginFaults {
   /** The fault that a request meets. */
   take(path: string): OriginFault {
     const found = this.#entries.find((entry) => {
-      const fits = typeof entry.path === 'string' ? path.includes(entry.path) : entry.path.test(path)
+      const fits =
+        typeof entry.path === 'string' ? path.includes(entry.path) : entry.path.test(path)
       return fits && entry.left > 0
     })
     if (!found) return {}

@@ -33,7 +33,9 @@ export async function sendResource(
   const { digest, sizeBytes } = content
   const etag = response.getHeader('etag') ?? `"${digest}"`
   const range = fault.ignoreRange ? undefined : askedRange(request, sizeBytes, etag)
-  if (range === 'unsatisfiable') return reply(response, 416, '', { 'content-range': `bytes */${sizeBytes}` })
+  if (range === 'unsatisfiable') {
+    return reply(response, 416, '', { 'content-range': `bytes */${sizeBytes}` })
+  }
   const { offset, length } = range ?? { offset: 0, length: sizeBytes }
   const bodyBytes = length + (fault.extraBytes ?? 0)
   reply(response, range ? 206 : 200, undefined, {
@@ -55,17 +57,24 @@ export function reply(
   body: string | undefined,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  for (const [name, value] of Object.entries(headers)) if (!response.hasHeader(name)) response.setHeader(name, value)
+  for (const [name, value] of Object.entries(headers)) {
+    if (!response.hasHeader(name)) response.setHeader(name, value)
+  }
   response.writeHead(status)
   if (body !== undefined) response.end(body)
 }
 
-async function sendBody(response: ServerResponse, content: BlobContent, range: ByteRange, sending: Sending): Promise<void> {
+async function sendBody(
+  response: ServerResponse,
+  content: BlobContent,
+  range: ByteRange,
+  sending: Sending,
+): Promise<void> {
   const { fault, clock, signal } = sending
   const { bytesPerSecond, cutAfterBytes } = fault
   response.flushHeaders()
   const end = Math.min(range.length, cutAfterBytes ?? range.length)
-  for (let done = 0; done < end; ) {
+  for (let done = 0; done < end;) {
     const step = Math.min(stepBytes, bytesPerSecond ?? stepBytes, end - done)
     if (!(await write(response, bodyBytes(content, range.offset + done, step, fault)))) return
     sending.sent(step)
@@ -76,8 +85,15 @@ async function sendBody(response: ServerResponse, content: BlobContent, range: B
   else response.destroy()
 }
 
-/** The one range that is asked for; none when there is no such header, it is not of that simple form, or `If-Range` does not hold. */
-function askedRange(request: IncomingMessage, sizeBytes: number, etag: unknown): ByteRange | 'unsatisfiable' | undefined {
+/**
+ * The one range that is asked for; none when there is no such header, it is not of that simple form, or `If-Range`
+ * does not hold.
+ */
+function askedRange(
+  request: IncomingMessage,
+  sizeBytes: number,
+  etag: unknown,
+): ByteRange | 'unsatisfiable' | undefined {
   const match = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
   const condition = request.headers['if-range']
   if (!match || (condition !== undefined && condition !== etag)) return undefined
@@ -86,7 +102,12 @@ function askedRange(request: IncomingMessage, sizeBytes: number, etag: unknown):
   return offset < end ? { offset, length: end - offset } : 'unsatisfiable'
 }
 
-function bodyBytes(content: BlobContent, offset: number, length: number, fault: OriginFault): Uint8Array {
+function bodyBytes(
+  content: BlobContent,
+  offset: number,
+  length: number,
+  fault: OriginFault,
+): Uint8Array {
   const inside = Math.max(Math.min(length, content.sizeBytes - offset), 0)
   const bytes = content.read({ offset, length: inside })
   const padded = inside === length ? bytes : Buffer.concat([bytes], length)

@@ -18,8 +18,9 @@ const patternBytes = 16 * blockBytes
 const hashStepBytes = 256 * blockBytes
 
 /**
- * A blob whose every byte is a function of a seed and its offset, at the cost of a copy: a large one needs no memory, and a test can
- * check each delivered byte at its own place. Its blocks of 4 KiB all differ, so pieces do too; it does not compress to nothing.
+ * A blob whose every byte is a function of a seed and its offset, at the cost of a copy: a large one needs no memory,
+ * and a test can check each delivered byte at its own place. Its blocks of 4 KiB all differ, so pieces do too; it
+ * does not compress to nothing.
  *
  * @param seed - the same seed and size make the same blob
  * @public

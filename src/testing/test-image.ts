@@ -40,14 +40,27 @@ const layerType = 'application/vnd.oci.image.layer.v1.tar'
  */
 export function testImage(options: TestImageOptions): TestImage {
   const { seed, layerSizes, platform = { os: 'linux', architecture: 'amd64' } } = options
-  const layerContents = layerSizes.map((sizeBytes, index) => seededContent(seed * 1000 + index, sizeBytes))
+  const layerContents = layerSizes.map((sizeBytes, index) =>
+    seededContent(seed * 1000 + index, sizeBytes),
+  )
   const diffIds = layerContents.map(({ digest }) => digest)
-  const configContent = jsonContent({ ...platform, config: {}, rootfs: { type: 'layers', diff_ids: diffIds } })
+  const configContent = jsonContent({
+    ...platform,
+    config: {},
+    rootfs: { type: 'layers', diff_ids: diffIds },
+  })
   const config = describe(mediaTypes.ociConfig, configContent)
   const layers = layerContents.map((content) => describe(layerType, content))
-  const manifestContent = jsonContent({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers })
+  const manifestContent = jsonContent({
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config,
+    layers,
+  })
   const manifestBytes = manifestContent.read({ offset: 0, length: manifestContent.sizeBytes })
-  const contents = new Map([configContent, ...layerContents].map((content) => [content.digest, content]))
+  const contents = new Map(
+    [configContent, ...layerContents].map((content) => [content.digest, content]),
+  )
   return {
     manifest: describe(mediaTypes.ociManifest, manifestContent),
     manifestBytes,
