@@ -5,7 +5,7 @@ import type { Libp2pNode } from '../net/libp2p-node.ts'
 import type { KnownPeer } from './discovery.ts'
 
 /** Addresses that are kept of one peer: the limit of a `members` message. */
-export const maxAddressesPerPeer = 8
+const maxAddressesPerPeer = 8
 
 /** A peer from what libp2p says of it; `undefined` without an address. */
 export function knownPeer(peerId: string, multiaddrs: readonly Multiaddr[]): KnownPeer | undefined {
@@ -40,7 +40,7 @@ export function isNode(node: Pick<Libp2pNode, 'peerId' | 'getMultiaddrs'>, peer:
 }
 
 /** Takes the peer id off the end of an address. */
-export function splitPeerId(address: Multiaddr): { peerId: string | undefined; address: string } {
+function splitPeerId(address: Multiaddr): { peerId: string | undefined; address: string } {
   const components = address.getComponents()
   const last = components.at(-1)
   if (last?.code !== CODE_P2P) return { peerId: undefined, address: address.toString() }

@@ -9,7 +9,7 @@ export const recordValidityMs: number = 3_600_000
 /** Topics that one node provides at once. */
 export const maxTopicsPerNode = 256
 /** Records that are kept of one topic, the latest: all of them ride in one answer, and nobody asks for more. */
-export const maxProvidersPerTopic = 64
+const maxProvidersPerTopic = 64
 /** Records that are kept in all. */
 const maxRecords = 20_000
 
