@@ -105,7 +105,7 @@ export class BlobIndex {
 
   /** What is there for everyone, least recently used first. */
   *visible(): Generator<{ readonly digest: Digest } & BlobFacts> {
-    for (const entry of [...this.#entries.values()]) {
+    for (const entry of Array.from(this.#entries.values())) {
       if (!entry.doomed) yield { digest: entry.digest, ...factsOf(entry) }
     }
   }

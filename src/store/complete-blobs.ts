@@ -30,7 +30,7 @@ export interface CompleteBlobsInit {
 
 /** The complete blobs of a store: what the backend holds, joined with what is noted of it. */
 export class CompleteBlobs {
-  readonly index = new BlobIndex()
+  readonly index: BlobIndex = new BlobIndex()
   readonly reader: VerifiedReader
   readonly #backend: StorageBackend
   readonly #records: BlobRecords
@@ -81,14 +81,15 @@ export class CompleteBlobs {
   }
 
   /**
-   * The entry of a blob that somebody reads.
+   * Holds a blob that somebody reads, until what it returns is disposed of.
    * @throws {@link BlobNotFoundError}
    */
-  async get(digest: Digest, options: AbortOptions = {}): Promise<BlobEntry> {
+  async acquire(digest: Digest, options: AbortOptions = {}): Promise<{ readonly entry: BlobEntry } & Disposable> {
     const entry = this.index.get(digest) ?? (await this.find(digest, options))
     if (!entry || (entry.doomed && !this.index.isHeld(digest))) throw new BlobNotFoundError(digest)
+    const release = this.hold(digest)
     this.#noteUse(entry)
-    return entry
+    return { entry, [Symbol.dispose]: release }
   }
 
   /** Keeps a verified blob. What is known of one that is there already stays true: private is private. */

@@ -36,6 +36,11 @@ export class StoreDirectory {
     this.#prepare = prepare
   }
 
+  /** Whether it was ever needed. */
+  get used(): boolean {
+    return this.#ready !== undefined
+  }
+
   /** @throws {@link StoreError} `ERR_STORE_CORRUPT` when others could change what is in it */
   ready(): Promise<void> {
     this.#ready ??= this.#open().catch((error: unknown) => {

@@ -48,7 +48,7 @@ export class HandleCache {
   }
 
   async close(): Promise<void> {
-    for (const path of [...this.#entries.keys()]) this.drop(path)
+    for (const path of this.#entries.keys()) this.drop(path)
     await Promise.all(this.#closing)
   }
 

@@ -8,13 +8,15 @@ import type { StoreDirectory } from './fs-directory.ts'
  * What is known of whoever writes in a directory.
  *
  * - `alive`: it may be writing now
- * - `dead`: its process is gone for certain, and holds no file open
+ * - `dead`: for certain it holds no file open any more: its process is gone, or it said so
  * - `silent`: it has not been heard of, but may only be paused, or run on another machine
  */
 export type OwnerState = 'alive' | 'dead' | 'silent'
 
 const heartbeatMs = 10_000
 const silentAfterMs = 60_000
+/** What an owner's file says once it has closed all that it wrote to. */
+const leftMark = '{"left":true}'
 
 /** Tells one process from all others; empty strings where the system does not say. */
 interface ProcessIdentity {
@@ -44,10 +46,15 @@ export class Owners {
     this.#scheduleHeartbeat()
   }
 
-  async leave(): Promise<void> {
+  /**
+   * Tells other processes that we write no more.
+   * @param partsLeft - some of what is ours stays behind, and may be taken over
+   */
+  async leave(partsLeft: boolean): Promise<void> {
     this.#cancelHeartbeat?.()
     this.#cancelHeartbeat = undefined
-    await rm(this.#path(this.ownId), { force: true })
+    if (partsLeft) await replaceFile(this.#path(this.ownId), Buffer.from(leftMark))
+    else await this.forget(this.ownId)
   }
 
   async stateOf(id: string): Promise<OwnerState> {
@@ -55,6 +62,7 @@ export class Owners {
     const path = this.#path(id)
     const [text, found] = await Promise.all([unlessAbsent(readFile(path, 'utf8')), unlessAbsent(stat(path))])
     if (text === undefined || !found) return 'silent'
+    if (text === leftMark) return 'dead'
     const proven = await this.#isRunning(parseIdentity(text))
     if (proven !== undefined) return proven ? 'alive' : 'dead'
     return Math.abs(this.#root.clock.wallMs() - found.mtimeMs) > silentAfterMs ? 'silent' : 'alive'

@@ -37,10 +37,7 @@ class FsScratch implements Scratch {
   readonly #openPaths = new Set<string>()
 
   constructor(directory: string, options: FsStoreOptions) {
-    this.#root = new StoreDirectory(directory, options, async () => {
-      await this.#owners.join()
-      await this.#parts.tidy()
-    })
+    this.#root = new StoreDirectory(directory, options, () => this.#prepare())
     this.notes = fsNotes(this.#root)
     this.#owners = new Owners(this.#root)
     this.#parts = new PartsDirectory(this.#root, this.#owners)
@@ -104,7 +101,22 @@ class FsScratch implements Scratch {
   }
 
   async close(): Promise<void> {
-    await this.#owners.leave()
+    if (!this.#root.used) return
+    await this.#root.ready()
+    await whileDoing('closing the scratch', async () => {
+      const found = await this.#parts.find()
+      await this.#owners.leave(found.some(({ ownerId }) => ownerId === this.#owners.ownId))
+    })
+  }
+
+  async #prepare(): Promise<void> {
+    await this.#owners.join()
+    try {
+      await this.#parts.tidy()
+    } catch (error) {
+      await this.#owners.leave(false)
+      throw error
+    }
   }
 
   async #openPart(digest: Digest, layout: PieceLayout): Promise<ScratchPart> {

@@ -67,7 +67,7 @@ class MemoryBackend implements StorageBackend {
 
   async *list({ signal }: AbortOptions = {}): AsyncGenerator<Digest> {
     signal?.throwIfAborted()
-    for (const digest of [...this.#blobs.keys()]) {
+    for (const digest of Array.from(this.#blobs.keys())) {
       yield digest
       signal?.throwIfAborted()
     }

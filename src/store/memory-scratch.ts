@@ -55,7 +55,7 @@ class MemoryScratch implements Scratch {
   }
 
   async *list(): AsyncGenerator<LeftPart> {
-    for (const [digest, { layout, storedBytes }] of [...this.#parts]) {
+    for (const [digest, { layout, storedBytes }] of Array.from(this.#parts)) {
       if (!this.#open.has(digest)) yield { digest, sizeBytes: layout.sizeBytes, storedBytes }
     }
   }

@@ -83,7 +83,7 @@ export class OpenPart implements StoredPart {
     if (!this.#scratch.state.clean) {
       const buffer = Buffer.allocUnsafeSlow(Math.min(this.layout.pieceLength, this.layout.sizeBytes))
       const lost: number[] = []
-      for (const piece of [...this.stored.indexes()]) {
+      for (const piece of this.stored.indexes()) {
         signal?.throwIfAborted()
         if (!(await this.#isIntact(piece, buffer))) lost.push(piece)
       }

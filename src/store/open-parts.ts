@@ -88,7 +88,10 @@ export class OpenParts {
           await blobs.keep(blob, source, facts)
           release()
         },
-        read: async (range) => blobs.reader.read(await blobs.get(digest), range),
+        async read(range) {
+          using held = await blobs.acquire(digest)
+          return await blobs.reader.read(held.entry, range)
+        },
         released: (leftBytes) => {
           release()
           space.leave(digest, leftBytes)

@@ -105,8 +105,8 @@ export class PieceStore implements AsyncDisposable {
    */
   async read(digest: Digest, range?: ByteRange, options: AbortOptions = {}): Promise<Uint8Array> {
     this.#checkOpen(options)
-    using _held = this.lease(digest)
-    const entry = await this.#blobs.get(digest, options)
+    using held = await this.#blobs.acquire(digest, options)
+    const { entry } = held
     return await this.#blobs.reader.read(entry, rangeWithin(entry.layout.sizeBytes, range), options)
   }
 
@@ -116,8 +116,8 @@ export class PieceStore implements AsyncDisposable {
    */
   async *stream(digest: Digest, range?: ByteRange, options: AbortOptions = {}): AsyncGenerator<Uint8Array> {
     this.#checkOpen(options)
-    using _held = this.lease(digest)
-    const entry = await this.#blobs.get(digest, options)
+    using held = await this.#blobs.acquire(digest, options)
+    const { entry } = held
     const { layout } = entry
     const { offset, length } = rangeWithin(layout.sizeBytes, range)
     const end = offset + length
@@ -145,8 +145,8 @@ export class PieceStore implements AsyncDisposable {
    */
   async pieceHashes(digest: Digest, options: AbortOptions = {}): Promise<Uint8Array[]> {
     this.#checkOpen(options)
-    using _held = this.lease(digest)
-    const entry = await this.#blobs.get(digest, options)
+    using held = await this.#blobs.acquire(digest, options)
+    const { entry } = held
     const { pieceCount } = entry.layout
     if (pieceCount <= 1) return []
     const hashes = await this.#blobs.reader.hashes(entry, options)
@@ -262,8 +262,8 @@ export class PieceStore implements AsyncDisposable {
    */
   async export(digest: Digest, toPath: string, options: AbortOptions = {}): Promise<void> {
     this.#checkOpen(options)
-    using _held = this.lease(digest)
-    const entry = await this.#blobs.get(digest, options)
+    using held = await this.#blobs.acquire(digest, options)
+    const { entry } = held
     const path = this.#backend.path?.(digest)
     if (path !== undefined) await this.#blobs.reader.verify(entry, options)
     await exportCopy(path ?? this.stream(digest, undefined, options), toPath)
@@ -329,8 +329,8 @@ export class PieceStore implements AsyncDisposable {
   }
 
   async #setPinned(digest: Digest, pinned: boolean): Promise<void> {
-    const entry = await this.#blobs.get(digest)
-    await this.#blobs.amend(entry, (known) => {
+    using held = await this.#blobs.acquire(digest)
+    await this.#blobs.amend(held.entry, (known) => {
       known.pinned = pinned
     })
   }
