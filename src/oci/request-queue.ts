@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import { holdProcess } from './process-hold.ts'
 
 /** Requests to one host that are under way at once. */
 export const maxConcurrentRequests = 8
@@ -18,6 +19,7 @@ export class RequestQueue {
   #active = 0
   #closedUntilMs = 0
   #cancelTimer: (() => void) | undefined
+  #releaseProcess: (() => void) | undefined
 
   constructor(clock: Clock, maxConcurrent: number = maxConcurrentRequests) {
     this.#clock = clock
@@ -56,8 +58,9 @@ export class RequestQueue {
     if (this.#waiting.length === 0) return
     const waitMs = this.#closedUntilMs - this.#clock.monotonicMs()
     if (waitMs > 0) {
+      this.#releaseProcess ??= holdProcess()
       this.#cancelTimer ??= this.#clock.after(waitMs, () => {
-        this.#cancelTimer = undefined
+        this.#stopTimer()
         this.#pump()
       })
       return
@@ -83,5 +86,7 @@ export class RequestQueue {
   #stopTimer(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
+    this.#releaseProcess?.()
+    this.#releaseProcess = undefined
   }
 }

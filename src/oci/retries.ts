@@ -1,6 +1,7 @@
 import { sleep, type Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
+import { holdProcess } from './process-hold.ts'
 
 /** Tries of one operation in all, those that brought much aside. */
 const maxTries = 5
@@ -48,6 +49,7 @@ export class Retries {
     if (this.#failures >= maxTries) throw failure
     const { clock, random, signal } = this.#context
     const backoffMs = firstBackoffMs * 2 ** (this.#failures - 1)
-    await sleep(clock, backoffMs * (0.5 + random.next() / 2), signal)
+    const release = holdProcess()
+    await sleep(clock, backoffMs * (0.5 + random.next() / 2), signal).finally(release)
   }
 }
