@@ -3,8 +3,10 @@ import { PeerError } from '../core/errors.ts'
 import { requestMessages } from '../wire/codec.ts'
 import { FrameDecoder } from '../wire/frame-decoder.ts'
 import type { Request } from '../wire/messages.ts'
+import { violation } from '../wire/violation.ts'
 import type { Libp2pStream, ReceivedBytes } from './libp2p-types.ts'
 import type { IncomingRequest, Link } from './link.ts'
+import { unreachable } from './peer-errors.ts'
 import { PieceAnswer } from './piece-answer.ts'
 import { partsOf } from './stream-facts.ts'
 
@@ -65,10 +67,10 @@ export class AnsweringChannel {
   }
 
   readonly #onEnd = (): void =>
-    this.end(new PeerError('ERR_PEER_UNREACHABLE', 'the peer cancelled the request, or ended the link'))
+    this.end(unreachable('the peer cancelled the request, or ended the link'))
 
   #take(request: Request): void {
-    if (this.#answer) throw new PeerError('ERR_PEER_PROTOCOL', 'the peer asked again before it was answered')
+    if (this.#answer) throw violation('it asked again before it was answered')
     const answer = new PieceAnswer({
       link: this.#link,
       request,

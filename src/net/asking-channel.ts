@@ -5,6 +5,7 @@ import { ReplyDecoder, type ReplyPart } from '../wire/reply-decoder.ts'
 import { countMovedBytes } from './gc-pacing.ts'
 import type { Libp2pStream, ReceivedBytes } from './libp2p-types.ts'
 import type { PieceSink } from './link.ts'
+import { unreachable } from './peer-errors.ts'
 import { hasEnded, partsOf } from './stream-facts.ts'
 
 /** What an asking channel tells the link that opened it. */
@@ -32,7 +33,7 @@ export class AskingChannel {
     this.#owner = owner
     open(this.#opening.signal).then(
       (stream) => this.#attach(stream),
-      (error: unknown) => this.end(unreachable('no data stream could be opened to the peer', error)),
+      (error: unknown) => this.end(unreachable('no data stream could be opened', error)),
     )
   }
 
@@ -49,7 +50,7 @@ export class AskingChannel {
   cancel(sink: PieceSink): void {
     if (this.#sink !== sink) return
     this.#sink = undefined
-    this.end(new PeerError('ERR_PEER_UNREACHABLE', 'the request was cancelled'))
+    this.end(cancelled())
   }
 
   /** Resets the stream; the request that runs on it fails. */
@@ -71,7 +72,7 @@ export class AskingChannel {
   #attach(stream: Libp2pStream): void {
     this.#stream = stream
     if (this.#ended) {
-      stream.abort(new PeerError('ERR_PEER_UNREACHABLE', 'the request was cancelled'))
+      stream.abort(cancelled())
       return
     }
     stream.addEventListener('message', this.#onMessage)
@@ -109,7 +110,7 @@ export class AskingChannel {
   }
 
   readonly #onEnd = (): void =>
-    this.end(new PeerError('ERR_PEER_REFUSED', 'the peer ended the stream before the piece was whole'))
+    this.end(new PeerError('ERR_PEER_REFUSED', 'the peer ended the stream before its answer'))
 
   #tell(part: ReplyPart): void {
     const sink = this.#sink
@@ -139,6 +140,6 @@ export class AskingChannel {
   }
 }
 
-function unreachable(message: string, cause: unknown): PeerError {
-  return new PeerError('ERR_PEER_UNREACHABLE', message, { cause })
+function cancelled(): PeerError {
+  return unreachable('the request was cancelled')
 }

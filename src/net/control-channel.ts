@@ -4,6 +4,7 @@ import { FrameDecoder } from '../wire/frame-decoder.ts'
 import type { ControlMessage } from '../wire/messages.ts'
 import { limits } from '../wire/protocol.ts'
 import type { Libp2pStream, ReceivedBytes } from './libp2p-types.ts'
+import { overLimit, unreachable } from './peer-errors.ts'
 import { partsOf } from './stream-facts.ts'
 
 /** Who is told what comes over a control channel. */
@@ -37,14 +38,14 @@ export class ControlChannel {
     this.#receiver = receiver
   }
 
-  /** Queues a message. Those of one turn of the event loop leave together: each send is a noise message and a system call. */
+  /** Queues a message. Those of one turn leave together: each send costs a noise message and a system call. */
   send(message: ControlMessage): void {
     if (this.#closed) return
     const frame = encodeFrame(message)
     this.#queued.push(frame)
     this.#queuedBytes += frame.byteLength
     if (this.#queuedBytes + this.#stream.writeBufferLength > limits.controlBacklogBytes) {
-      this.close(new PeerError('ERR_PEER_LIMIT', 'the peer does not read its control stream'))
+      this.close(overLimit('the peer does not read its control stream'))
       return
     }
     this.#flushSoon()
@@ -59,7 +60,7 @@ export class ControlChannel {
     this.#stream.removeEventListener('drain', this.#flushSoon)
     this.#stream.removeEventListener('remoteCloseWrite', this.#onEnd)
     this.#stream.removeEventListener('close', this.#onEnd)
-    this.#stream.abort(error ?? new PeerError('ERR_PEER_UNREACHABLE', 'the link was closed'))
+    this.#stream.abort(error ?? unreachable('the link was closed'))
     this.#receiver.closed(error)
   }
 
@@ -96,7 +97,7 @@ export class ControlChannel {
     try {
       this.#stream.send(frames)
     } catch (error) {
-      this.close(new PeerError('ERR_PEER_UNREACHABLE', 'the connection to the peer ended', { cause: error }))
+      this.close(unreachable('the connection to the peer ended', error))
     }
   }
 }

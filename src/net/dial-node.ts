@@ -1,8 +1,8 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../core/clock.ts'
-import { PeerError } from '../core/errors.ts'
 import type { Libp2pNode } from './libp2p-node.ts'
 import type { Libp2pConnection, Libp2pMultiaddr } from './libp2p-types.ts'
+import { unreachable } from './peer-errors.ts'
 
 /** Where a node is. */
 export interface DialTarget {
@@ -29,15 +29,16 @@ export async function dialNode(
   const { clock, signal } = options
   const deadline = new AbortController()
   const cancelTimer = clock.after(connectMs, () =>
-    deadline.abort(new PeerError('ERR_PEER_UNREACHABLE', `no answer within ${connectMs / 1000} s`)),
+    deadline.abort(unreachable(`no answer within ${connectMs / 1000} s`)),
   )
   try {
-    return await node.dial(multiaddrsOf(target), { signal: AbortSignal.any([signal, deadline.signal]) })
+    const either = AbortSignal.any([signal, deadline.signal])
+    return await node.dial(multiaddrsOf(target), { signal: either })
   } catch (cause) {
     signal.throwIfAborted()
     const who = [target.peerId ?? 'a node', ...target.addresses].join(' ')
     const why = reasonOf(deadline.signal.aborted ? deadline.signal.reason : cause)
-    throw new PeerError('ERR_PEER_UNREACHABLE', `${who} could not be reached: ${why}`, { cause })
+    throw unreachable(`${who} could not be reached: ${why}`, cause)
   } finally {
     cancelTimer()
   }
@@ -47,7 +48,9 @@ function multiaddrsOf({ peerId, addresses }: DialTarget): Libp2pMultiaddr[] {
   if (peerId === undefined) return addresses.map((address) => multiaddr(address))
   const suffix = `/p2p/${peerId}`
   if (addresses.length === 0) return [multiaddr(suffix)]
-  return addresses.map((address) => multiaddr(address.endsWith(suffix) ? address : `${address}${suffix}`))
+  return addresses
+    .map((address) => (address.endsWith(suffix) ? address : `${address}${suffix}`))
+    .map((address) => multiaddr(address))
 }
 
 /** libp2p tries all addresses and then says no more than that all failed. */

@@ -1,9 +1,11 @@
 import type { Clock } from '../core/clock.ts'
-import { PeerError } from '../core/errors.ts'
+import type { PeerError } from '../core/errors.ts'
 import type { ControlMessage, Hello } from '../wire/messages.ts'
 import { limits, protocolVersion } from '../wire/protocol.ts'
+import { violation } from '../wire/violation.ts'
 import { ControlChannel, type ControlReceiver } from './control-channel.ts'
 import type { Libp2pStream } from './libp2p-types.ts'
+import { unreachable } from './peer-errors.ts'
 import type { PeerLink } from './peer-link.ts'
 import { hasEnded } from './stream-facts.ts'
 
@@ -12,7 +14,7 @@ export interface GreetingInit {
   readonly clock: Clock
   /** What we say of ourselves. */
   hello(): Hello
-  /** Both said hello: makes the link, which takes the channel over before the next message is read. Throws to refuse. */
+  /** Both said hello: makes the link, which takes the channel over before the next message; throws to refuse. */
   open(greeting: Greeting, control: ControlChannel, hello: Hello): PeerLink
 }
 
@@ -35,7 +37,7 @@ export class Greeting implements ControlReceiver {
     this.done.catch(() => {})
     this.#settle = { resolve, reject }
     this.#cancelTimer = init.clock.after(limits.greetingMs, () =>
-      this.fail(new PeerError('ERR_PEER_UNREACHABLE', `the peer did not greet within ${limits.greetingMs / 1000} s`)),
+      this.fail(unreachable(`the peer did not greet within ${limits.greetingMs / 1000} s`)),
     )
   }
 
@@ -47,7 +49,7 @@ export class Greeting implements ControlReceiver {
   /** Takes the stream, and leaves it alone until {@link Greeting.start}. */
   hold(stream: Libp2pStream): void {
     this.#stream = stream
-    if (this.#settled) stream.abort(new PeerError('ERR_PEER_UNREACHABLE', 'the link is not needed any more'))
+    if (this.#settled) stream.abort(unreachable('the link is not needed any more'))
   }
 
   /** Says hello. */
@@ -70,12 +72,9 @@ export class Greeting implements ControlReceiver {
   message(message: ControlMessage): void {
     const control = this.#control
     if (this.#settled || !control) return
-    if (message.type !== 'hello') {
-      return this.fail(new PeerError('ERR_PEER_PROTOCOL', 'the peer did not say hello first'))
-    }
+    if (message.type !== 'hello') return this.fail(violation('it did not say hello first'))
     if (message.version !== protocolVersion) {
-      const versions = `version ${message.version} of the protocol, not ${protocolVersion}`
-      return this.fail(new PeerError('ERR_PEER_PROTOCOL', `the peer speaks ${versions}`))
+      return this.fail(violation(`it speaks version ${message.version}, not ${protocolVersion}`))
     }
     const link = this.#init.open(this, control, message)
     this.#end()
@@ -83,7 +82,7 @@ export class Greeting implements ControlReceiver {
   }
 
   closed(error: PeerError | undefined): void {
-    this.fail(error ?? new PeerError('ERR_PEER_UNREACHABLE', 'the peer ended the link before it was open'))
+    this.fail(error ?? unreachable('the peer ended the link before it was open'))
   }
 
   #end(): void {

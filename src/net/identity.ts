@@ -12,8 +12,8 @@ export function newIdentitySeed(): Uint8Array {
 }
 
 /**
- * Reads a node's identity, so that its peer id outlives the process; makes one where there is none. The file has mode 0600
- * and holds 64 hex digits and a newline.
+ * Reads a node's identity, so that its peer id outlives the process; makes one where there is none. The file has mode
+ * 0600 and holds 64 hex digits and a newline.
  *
  * @returns the 32 bytes that the node's Ed25519 key is made from
  * @throws {@link RequestError} `ERR_REQUEST_OPTION` when the file holds something else
@@ -23,7 +23,7 @@ export async function loadIdentitySeed(path: string): Promise<Uint8Array> {
   if (!seedPattern.test(text)) {
     throw new RequestError(
       'ERR_REQUEST_OPTION',
-      `${path} holds no identity (64 hex digits): move it away, and a new one is made at the next start`,
+      `${path} holds no identity (64 hex digits): move it away, and the next start makes a new one`,
     )
   }
   return Buffer.from(text.slice(0, 2 * seedBytes), 'hex')

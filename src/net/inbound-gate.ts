@@ -20,11 +20,13 @@ const privateRanges = [
 ] as const
 
 const privateAddresses = new BlockList()
-for (const [network, bits, family] of privateRanges) privateAddresses.addSubnet(network, bits, family)
+for (const [network, bits, family] of privateRanges) {
+  privateAddresses.addSubnet(network, bits, family)
+}
 
 /**
- * Refuses connections from a public address that opens too many of them. Private addresses are exempt, and so is everybody in a
- * closed network, where strangers do not get past the network key.
+ * Refuses connections from a public address that opens too many of them. Private addresses are exempt, and so is
+ * everybody in a closed network, where strangers do not get past the network key.
  */
 export class InboundGate {
   readonly #exempt: boolean
@@ -41,7 +43,8 @@ export class InboundGate {
   /** Counts a connection from an address, and says whether to refuse it. */
   refuses(address: string): boolean {
     const family = isIP(address)
-    if (this.#exempt || family === 0 || privateAddresses.check(address, family === 4 ? 'ipv4' : 'ipv6')) return false
+    if (this.#exempt || family === 0) return false
+    if (privateAddresses.check(address, family === 4 ? 'ipv4' : 'ipv6')) return false
     const now = this.#clock.monotonicMs()
     if (now >= this.#windowEndMs) {
       this.#windowEndMs = now + windowMs

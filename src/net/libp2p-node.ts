@@ -11,8 +11,8 @@ import { InboundGate } from './inbound-gate.ts'
 import { networkKeyEncrypter } from './network-key.ts'
 
 /**
- * What the swarm uses of a libp2p 3 node; `createLibp2p` makes one. It needs the identify service, and a transport, an encrypter and a
- * muxer in common with its peers.
+ * What the swarm uses of a libp2p 3 node; `createLibp2p` makes one. It needs the identify service, and a transport, an
+ * encrypter and a muxer in common with its peers.
  * @public
  */
 export type Libp2pNode = Pick<
@@ -48,16 +48,22 @@ export interface DefaultNodeSettings {
 const mib = 1024 * 1024
 
 /**
- * The libp2p node that the swarm uses unless it is given one: TCP, noise, yamux, identify, ping. It is not started, so that
- * whoever wants to answer from the first connection on can register before.
+ * The libp2p node that the swarm uses unless it is given one: TCP, noise, yamux, identify, ping. It is not started, so
+ * that whoever wants to answer from the first connection on can register before.
  */
 export async function createDefaultNode(settings: DefaultNodeSettings = {}): Promise<Libp2p> {
-  const { listen = ['/ip4/0.0.0.0/tcp/0'], networkKey, maxConnections = 300, services = {} } = settings
+  const { listen = ['/ip4/0.0.0.0/tcp/0'], networkKey, maxConnections = 300, services } = settings
+  const seed = settings.identitySeed ?? newIdentitySeed()
   return createLibp2p({
     start: false,
-    privateKey: await generateKeyPairFromSeed('Ed25519', settings.identitySeed ?? newIdentitySeed()),
+    privateKey: await generateKeyPairFromSeed('Ed25519', seed),
     addresses: { listen: [...listen] },
-    transports: [tcp({ inboundSocketInactivityTimeout: silenceMs, outboundSocketInactivityTimeout: silenceMs })],
+    transports: [
+      tcp({
+        inboundSocketInactivityTimeout: silenceMs,
+        outboundSocketInactivityTimeout: silenceMs,
+      }),
+    ],
     connectionEncrypters: [networkKey ? networkKeyEncrypter(networkKey, noise()) : noise()],
     streamMuxers: [yamux(muxerSettings)],
     services: { ...services, identify: identify(), ping: ping() },
@@ -66,7 +72,7 @@ export async function createDefaultNode(settings: DefaultNodeSettings = {}): Pro
       maxConnections,
       // The gate limits by address instead: libp2p would refuse the sixth node of one host or NAT in a second.
       inboundConnectionThreshold: Infinity,
-      // When a fleet starts, hundreds dial one supernode in the same second; libp2p refuses what is beyond, and refused nodes wait.
+      // When a fleet starts, hundreds dial one supernode in the same second; whom libp2p refuses has to wait.
       maxIncomingPendingConnections: 128,
       // Addresses are tried one after the other, and those of container bridges lead nowhere.
       addressDialTimeout: 3000,

@@ -4,13 +4,18 @@ import type { Logger } from '../core/log.ts'
 import type { AbortOptions } from '../core/options.ts'
 import type { Hello } from '../wire/messages.ts'
 import { controlProtocol, limits, pieceProtocol } from '../wire/protocol.ts'
+import { violation } from '../wire/violation.ts'
 import { dialNode, type DialTarget } from './dial-node.ts'
 import { Greeting } from './greeting.ts'
 import type { Libp2pNode } from './libp2p-node.ts'
 import type { Libp2pConnection, Libp2pStream } from './libp2p-types.ts'
 import type { Link, LinkHandlers } from './link.ts'
+import { overLimit, unreachable } from './peer-errors.ts'
 import { PeerLink, type PeerLinkInit } from './peer-link.ts'
 import { SharedDials } from './shared-dials.ts'
+
+/** One, and those that take its place when both ends dial, or when one end has lost the link. */
+const controlStreams = 4
 
 /** What a {@link LinkHost} works with. */
 export interface LinkHostInit {
@@ -42,12 +47,11 @@ export class LinkHost {
   async start(): Promise<void> {
     const { node } = this.#init
     this.#running = true
-    await node.handle(controlProtocol, (stream, connection) => this.#onControlStream(stream, connection), {
-      // One, and those that replace one another when both ends dial or one of them has lost the link.
-      maxInboundStreams: 4,
-      maxOutboundStreams: 4,
+    await node.handle(controlProtocol, this.#onControlStream, {
+      maxInboundStreams: controlStreams,
+      maxOutboundStreams: controlStreams,
     })
-    await node.handle(pieceProtocol, (stream, connection) => this.#onPieceStream(stream, connection), {
+    await node.handle(pieceProtocol, this.#onPieceStream, {
       maxInboundStreams: limits.dataStreams,
       maxOutboundStreams: limits.dataStreams,
     })
@@ -57,9 +61,11 @@ export class LinkHost {
   async stop(): Promise<void> {
     if (!this.#running) return
     this.#running = false
-    const stopped = new PeerError('ERR_PEER_UNREACHABLE', 'this node closes its links')
+    const stopped = unreachable('this node closes its links')
     const dialsEnded = this.#dials.abortAll(stopped)
-    for (const greeting of [...this.#outgoing.values(), ...this.#incoming.values()]) greeting.fail(stopped)
+    for (const greetings of [this.#outgoing, this.#incoming]) {
+      for (const greeting of greetings.values()) greeting.fail(stopped)
+    }
     for (const link of this.#links.values()) link.close()
     await this.#init.node.unhandle([controlProtocol, pieceProtocol])
     await dialsEnded
@@ -77,15 +83,15 @@ export class LinkHost {
    * Links to a node; resolves to the open link if there is one. Calls for one node share an attempt.
    *
    * @param target - where the node is; without a peer id, whoever answers there
-   * @throws {@link PeerError} `ERR_PEER_UNREACHABLE`, `ERR_PEER_PROTOCOL` when it is none of our nodes, `ERR_PEER_LIMIT` when
-   * `maxLinks` are open
+   * @throws {@link PeerError} `ERR_PEER_UNREACHABLE`, `ERR_PEER_PROTOCOL` when it is none of our nodes,
+   * `ERR_PEER_LIMIT` when `maxLinks` are open
    * @throws `signal.reason` when aborted
    */
   async dial(target: DialTarget, options: AbortOptions = {}): Promise<Link> {
     options.signal?.throwIfAborted()
     const open = target.peerId === undefined ? undefined : this.#links.get(target.peerId)
     if (open) return open
-    if (!this.#running) throw new PeerError('ERR_PEER_UNREACHABLE', 'this node is not started, or was closed')
+    if (!this.#running) throw unreachable('this node is not started, or was closed')
     if (this.#isFull) throw this.#full()
     const key = target.peerId ?? target.addresses.toSorted().join(' ')
     return this.#dials.join(key, (signal) => this.#connect(target, signal), options.signal)
@@ -98,8 +104,8 @@ export class LinkHost {
     try {
       return await this.#linkOver(connection, signal)
     } finally {
-      const carriesLink = this.#links.get(connection.remotePeer.toString())?.connection === connection
-      if (!carriesLink && !known.has(connection.id)) discard(connection)
+      const link = this.#links.get(connection.remotePeer.toString())
+      if (link?.connection !== connection && !known.has(connection.id)) discard(connection)
     }
   }
 
@@ -118,8 +124,8 @@ export class LinkHost {
 
   async #greetOver(connection: Libp2pConnection, signal: AbortSignal): Promise<PeerLink> {
     const peerId = connection.remotePeer.toString()
-    const greeting = this.#greeting(connection, this.#outgoing, false)
-    const giveUp = (): void => greeting.fail(givenUp(signal.reason))
+    const greeting = this.#greeting(connection, false)
+    const giveUp = (): void => greeting.fail(unreachable('the dial was given up', signal.reason))
     signal.addEventListener('abort', giveUp, { once: true })
     connection.newStream(controlProtocol, { signal: greeting.signal }).then(
       (stream) => {
@@ -132,7 +138,8 @@ export class LinkHost {
       return await greeting.done
     } catch (error) {
       // Theirs may have been first, or may have waited for ours.
-      const link = this.#links.get(peerId) ?? (await this.#incoming.get(peerId)?.done.catch(() => undefined))
+      const theirs = this.#incoming.get(peerId)?.done.catch(() => undefined)
+      const link = this.#links.get(peerId) ?? (await theirs)
       if (link) return link
       throw error
     } finally {
@@ -140,7 +147,7 @@ export class LinkHost {
     }
   }
 
-  #onControlStream(stream: Libp2pStream, connection: Libp2pConnection): void {
+  readonly #onControlStream = (stream: Libp2pStream, connection: Libp2pConnection): void => {
     const peerId = connection.remotePeer.toString()
     const link = this.#links.get(peerId)
     if (!this.#running || (link ? this.#isToStay(link) : this.#isFull)) {
@@ -148,25 +155,27 @@ export class LinkHost {
       return
     }
     this.#incoming.get(peerId)?.fail(replaced())
-    const greeting = this.#greeting(connection, this.#incoming, true)
+    const greeting = this.#greeting(connection, true)
     greeting.hold(stream)
     // If ours is the one to stay, theirs waits: should ours fail, it is needed after all.
     if (!(this.#outgoing.has(peerId) && this.#winsOver(connection))) greeting.start()
   }
 
-  #onPieceStream(stream: Libp2pStream, connection: Libp2pConnection): void {
+  readonly #onPieceStream = (stream: Libp2pStream, connection: Libp2pConnection): void => {
     const link = this.#links.get(connection.remotePeer.toString())
     if (link) link.accept(stream)
-    else stream.abort(new PeerError('ERR_PEER_PROTOCOL', 'the peer opened a data stream without a link'))
+    else stream.abort(violation('it opened a data stream without a link'))
   }
 
-  #greeting(connection: Libp2pConnection, table: Map<string, Greeting>, inbound: boolean): Greeting {
+  #greeting(connection: Libp2pConnection, inbound: boolean): Greeting {
     const peerId = connection.remotePeer.toString()
+    const table = inbound ? this.#incoming : this.#outgoing
     const { clock, hello } = this.#init
     const greeting = new Greeting({
       clock,
       hello,
-      open: (opened, control, theirs) => this.#open(opened, { connection, control, hello: theirs, inbound }),
+      open: (opened, control, theirs) =>
+        this.#open(opened, { connection, control, hello: theirs, inbound }),
     })
     table.set(peerId, greeting)
     const ended = (): void => {
@@ -205,8 +214,8 @@ export class LinkHost {
   }
 
   /**
-   * Whether both ends dialled at once and this link is the one to stay. To one that is older the peer would not open another: it
-   * has lost it, and we have not noticed.
+   * Whether both ends dialled at once and this link is the one to stay. If it is older than that, the peer has lost it,
+   * and we have not noticed.
    */
   #isToStay(link: PeerLink): boolean {
     const ageMs = this.#init.clock.monotonicMs() - link.openedMs
@@ -224,7 +233,7 @@ export class LinkHost {
   }
 
   #full(): PeerError {
-    return new PeerError('ERR_PEER_LIMIT', `this node keeps ${this.#init.maxLinks} links, and has as many`)
+    return overLimit(`this node keeps ${this.#init.maxLinks} links at most`)
   }
 }
 
@@ -236,13 +245,9 @@ function discard(connection: Libp2pConnection): void {
 function notOpened(cause: unknown): PeerError {
   return cause instanceof Error && cause.name === 'UnsupportedProtocolError'
     ? new PeerError('ERR_PEER_PROTOCOL', `the node does not speak ${controlProtocol}`, { cause })
-    : new PeerError('ERR_PEER_UNREACHABLE', 'no control stream could be opened to the peer', { cause })
-}
-
-function givenUp(cause: unknown): PeerError {
-  return new PeerError('ERR_PEER_UNREACHABLE', 'the dial was given up', { cause })
+    : unreachable('no control stream could be opened', cause)
 }
 
 function replaced(): PeerError {
-  return new PeerError('ERR_PEER_UNREACHABLE', 'another link to the same peer took its place')
+  return unreachable('another link to the same peer took its place')
 }

@@ -57,8 +57,8 @@ export interface IncomingRequest {
   /** Aborted when the peer cancelled the request, or the link ended. */
   readonly signal: AbortSignal
   /**
-   * Sends the piece. Memory that was handed over must not be written to again. Resolves when all of it is with the operating
-   * system or the connection's own bounded buffer; the next chunk is asked for when the one before is.
+   * Sends the piece. Memory that was handed over must not be written to again. Resolves when all of it is with the
+   * operating system or in the connection's own bounded buffer; the next chunk is asked for when the one before is.
    *
    * @param sizeBytes - length of the piece
    * @param chunks - as many bytes, best in chunks of 256 KiB or more; if it fails, the peer sees a reset

@@ -21,7 +21,11 @@ export interface ProofContext {
 }
 
 /** The proof that the end of that role sends; docs/spec/network-key.md, "Exchange". */
-export function networkKeyProof(secret: KeyObject, role: NetworkKeyRole, context: ProofContext): Uint8Array {
+export function networkKeyProof(
+  secret: KeyObject,
+  role: NetworkKeyRole,
+  context: ProofContext,
+): Uint8Array {
   const hmac = createHmac('sha256', secret).update(label).update(Uint8Array.of(roleByte[role]))
   for (const id of [context.initiatorId, context.responderId]) {
     hmac.update(Uint8Array.of(id.byteLength >> 8, id.byteLength & 0xff)).update(id)
@@ -40,10 +44,10 @@ export interface ProofInit {
 }
 
 /**
- * Proves the network's key to the other end of a secured connection, and has it proved. What arrives behind the proof stays
- * on the stream. A failure resets the stream; the other end is not told why.
+ * Proves the network's key to the other end of a secured connection, and has it proved. What arrives behind the proof
+ * stays on the stream. A failure resets the stream; the other end is not told why.
  *
- * @throws {@link PeerError} `ERR_PEER_REFUSED` when the other end does not prove the key, or ends the connection instead
+ * @throws {@link PeerError} `ERR_PEER_REFUSED` when the other end does not prove the key, or ends the connection
  * @throws `signal.reason` when aborted
  */
 export function proveNetworkKey(stream: Libp2pMessageStream, init: ProofInit): Promise<void> {
@@ -54,7 +58,9 @@ export function proveNetworkKey(stream: Libp2pMessageStream, init: ProofInit): P
   let context: ProofContext | undefined
 
   return new Promise((resolve, reject) => {
-    const cancelTimer = clock.after(timeToProveMs, () => fail(refused('did not prove the network key in time')))
+    const cancelTimer = clock.after(timeToProveMs, () =>
+      fail(refused('did not prove the network key in time')),
+    )
     stream.addEventListener('message', onMessage)
     stream.addEventListener('close', onClose)
     signal?.addEventListener('abort', onAbort)
@@ -120,13 +126,18 @@ function proofContext(
   ourNonce: Uint8Array,
   theirNonce: Uint8Array,
 ): ProofContext {
-  return role === 'initiator'
-    ? { initiatorId: ids.ours, responderId: ids.theirs, initiatorNonce: ourNonce, responderNonce: theirNonce }
-    : { initiatorId: ids.theirs, responderId: ids.ours, initiatorNonce: theirNonce, responderNonce: ourNonce }
+  const ours = { id: ids.ours, nonce: ourNonce }
+  const theirs = { id: ids.theirs, nonce: theirNonce }
+  const [initiator, responder] = role === 'initiator' ? [ours, theirs] : [theirs, ours]
+  return {
+    initiatorId: initiator.id,
+    responderId: responder.id,
+    initiatorNonce: initiator.nonce,
+    responderNonce: responder.nonce,
+  }
 }
 
 function refused(what: string, cause?: unknown): PeerError {
-  return new PeerError('ERR_PEER_REFUSED', `the peer ${what}: give all nodes of the network the same network.key`, {
-    cause,
-  })
+  const advice = 'give all nodes of the network the same network.key'
+  return new PeerError('ERR_PEER_REFUSED', `the peer ${what}: ${advice}`, { cause })
 }

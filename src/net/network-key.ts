@@ -1,7 +1,12 @@
 import { createSecretKey } from 'node:crypto'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { RequestError } from '../core/errors.ts'
-import type { EncrypterFactory, Libp2pMessageStream, SecuredConnection, SecureOptions } from './libp2p-types.ts'
+import type {
+  EncrypterFactory,
+  Libp2pMessageStream,
+  SecuredConnection,
+  SecureOptions,
+} from './libp2p-types.ts'
 import { proveNetworkKey, type NetworkKeyRole } from './network-key-proof.ts'
 
 /** Under this name connections of a closed network are secured; docs/spec/network-key.md. */
@@ -17,17 +22,20 @@ const keyPattern = /^[0-9a-f]{64}\r?\n?$/i
  * @throws {@link RequestError} `ERR_REQUEST_OPTION`; the message does not show the key
  */
 export function parseNetworkKey(key: string | Uint8Array): Uint8Array {
-  if (typeof key === 'string' && keyPattern.test(key)) return Buffer.from(key.slice(0, 2 * keyBytes), 'hex')
-  if (typeof key !== 'string' && key.byteLength === keyBytes) return Uint8Array.from(key)
+  if (typeof key === 'string') {
+    if (keyPattern.test(key)) return Buffer.from(key.slice(0, 2 * keyBytes), 'hex')
+  } else if (key.byteLength === keyBytes) {
+    return Uint8Array.from(key)
+  }
   throw new RequestError(
     'ERR_REQUEST_OPTION',
-    'network.key is not a network key: give 32 random bytes, or 64 hex digits as "openssl rand -hex 32" prints them',
+    'network.key must be 32 random bytes, or 64 hex digits as "openssl rand -hex 32" prints them',
   )
 }
 
 /**
- * Wraps a connection encrypter so that both ends must also prove the network's key. The wrapped one runs first and unchanged; it
- * tells each end who the other is.
+ * Wraps a connection encrypter so that both ends must also prove the network's key. The wrapped one runs first and
+ * unchanged; it tells each end who the other is.
  *
  * @param key - 32 bytes, from {@link parseNetworkKey}
  * @param inner - `noise()`
@@ -45,7 +53,10 @@ export function networkKeyEncrypter(
       secured: SecuredConnection,
       signal: AbortSignal | undefined,
     ): Promise<SecuredConnection> => {
-      const ids = { ours: components.peerId.toMultihash().bytes, theirs: secured.remotePeer.toMultihash().bytes }
+      const ids = {
+        ours: components.peerId.toMultihash().bytes,
+        theirs: secured.remotePeer.toMultihash().bytes,
+      }
       await proveNetworkKey(secured.connection, { secret, role, ids, clock, signal })
       return secured
     }

@@ -1,16 +1,18 @@
 import type { Clock } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
-import { PeerError } from '../core/errors.ts'
+import type { PeerError } from '../core/errors.ts'
 import type { ControlMessage, Hello } from '../wire/messages.ts'
 import { limits, pieceProtocol } from '../wire/protocol.ts'
+import { violation } from '../wire/violation.ts'
 import { AnsweringChannel } from './answering-channel.ts'
 import { AskingChannel } from './asking-channel.ts'
 import type { ControlChannel } from './control-channel.ts'
 import type { Libp2pConnection, Libp2pStream } from './libp2p-types.ts'
 import type { Link, LinkHandlers, PieceSink } from './link.ts'
+import { overLimit, unreachable } from './peer-errors.ts'
 import { hasEnded } from './stream-facts.ts'
 
-/** Data streams that a peer may open in a second. A cancelled request costs one: this leaves room for a busy endgame. */
+/** Data streams that a peer may open in a second. A cancelled request costs one: there is room for a busy endgame. */
 const streamsPerSecond = 100
 
 /** What a link is made of, once both ends have said hello. */
@@ -53,7 +55,7 @@ export class PeerLink implements Link {
     this.openedMs = clock.monotonicMs()
     control.handOver({
       message: (message) => {
-        if (message.type === 'hello') throw new PeerError('ERR_PEER_PROTOCOL', 'the peer said hello twice')
+        if (message.type === 'hello') throw violation('it said hello twice')
         handlers.message(this, message)
       },
       closed: (error) => this.#onControlClosed(error),
@@ -85,16 +87,16 @@ export class PeerLink implements Link {
 
   /** A data stream that the peer opened. */
   accept(stream: Libp2pStream): void {
-    if (this.#closed || this.#answering.size >= limits.dataStreams) {
-      stream.abort(new PeerError('ERR_PEER_LIMIT', `a peer may open ${limits.dataStreams} data streams on an open link`))
-    }
     if (this.#opensTooFast()) {
-      const error = new PeerError('ERR_PEER_LIMIT', `the peer opened more than ${streamsPerSecond} streams in a second`)
+      const error = overLimit(`the peer opened more than ${streamsPerSecond} streams in a second`)
       this.close(error)
       // A stream without a link still costs us its negotiation; only the end of the connection stops them.
       this.connection.abort(error)
     }
-    if (hasEnded(stream)) return
+    if (this.#closed || this.#answering.size >= limits.dataStreams || hasEnded(stream)) {
+      stream.abort(overLimit(`a peer may open ${limits.dataStreams} data streams on an open link`))
+      return
+    }
     const { clock, handlers } = this.#init
     const channel = new AnsweringChannel(stream, this, clock, {
       request: (request) => handlers.request(request),
@@ -105,7 +107,9 @@ export class PeerLink implements Link {
   }
 
   #openChannel(): AskingChannel {
-    const channel = new AskingChannel((signal) => this.connection.newStream(pieceProtocol, { signal }), {
+    const open = (signal: AbortSignal): Promise<Libp2pStream> =>
+      this.connection.newStream(pieceProtocol, { signal })
+    const channel = new AskingChannel(open, {
       idle: (idle) => this.#idle.push(idle),
       ended: (ended) => {
         this.#asking.delete(ended)
@@ -120,8 +124,8 @@ export class PeerLink implements Link {
 
   #refuse(sink: PieceSink): () => void {
     const error = this.#closed
-      ? new PeerError('ERR_PEER_UNREACHABLE', 'the link was closed')
-      : new PeerError('ERR_PEER_LIMIT', `no more than ${limits.dataStreams} requests run on a link: mind freeRequests`)
+      ? unreachable('the link was closed')
+      : overLimit(`a link runs ${limits.dataStreams} requests at once: mind freeRequests`)
     let cancelled = false
     queueMicrotask(() => {
       if (!cancelled) sink.failed(error)
@@ -142,7 +146,7 @@ export class PeerLink implements Link {
 
   #onControlClosed(error: PeerError | undefined): void {
     this.#closed = true
-    const ended = new PeerError('ERR_PEER_UNREACHABLE', 'the link ended', { cause: error })
+    const ended = unreachable('the link ended', error)
     for (const channel of [...this.#asking, ...this.#answering]) channel.end(ended)
     this.#init.handlers.closed(this, error)
   }

@@ -7,6 +7,7 @@ import type { Reply, Request } from '../wire/messages.ts'
 import { countMovedBytes } from './gc-pacing.ts'
 import type { Libp2pStream } from './libp2p-types.ts'
 import type { IncomingRequest, Link } from './link.ts'
+import { unreachable } from './peer-errors.ts'
 import { whenWritable } from './writable.ts'
 
 /** Where an answer goes, and who is told when it is given. */
@@ -54,7 +55,10 @@ export class PieceAnswer implements IncomingRequest {
     this.#reply({ type: 'absent' })
   }
 
-  async serve(sizeBytes: number, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+  async serve(
+    sizeBytes: number,
+    chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  ): Promise<void> {
     this.signal.throwIfAborted()
     if (this.#begun) return
     this.#begun = true
@@ -71,7 +75,10 @@ export class PieceAnswer implements IncomingRequest {
     }
   }
 
-  async #sendPiece(sizeBytes: number, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+  async #sendPiece(
+    sizeBytes: number,
+    chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  ): Promise<void> {
     const { stream, clock } = this.#init
     let header: Uint8Array | undefined = encodeFrame({ type: 'piece', sizeBytes })
     let sentBytes = 0
@@ -83,12 +90,15 @@ export class PieceAnswer implements IncomingRequest {
       stream.send(header ? new Uint8ArrayList(header, chunk) : chunk)
       header = undefined
       countMovedBytes(chunk.byteLength)
-      // Before the wait: once the peer has the last byte, its next request may come before our buffers report that they are empty.
+      // Before the wait: when the peer has the last byte, its next request may be faster than our empty buffers' event.
       if (sentBytes === sizeBytes) this.#init.answered()
       await whenWritable(stream, clock)
     }
     if (sentBytes === sizeBytes) return
-    throw new RequestError('ERR_REQUEST_SIZE', `a piece of ${sizeBytes} bytes cannot be served with ${sentBytes} bytes`)
+    throw new RequestError(
+      'ERR_REQUEST_SIZE',
+      `a piece of ${sizeBytes} bytes cannot be served with ${sentBytes} bytes`,
+    )
   }
 
   #reply(reply: Reply): void {
@@ -98,7 +108,7 @@ export class PieceAnswer implements IncomingRequest {
       this.#init.stream.send(encodeFrame(reply))
       this.#init.answered()
     } catch (error) {
-      this.#init.failed(new PeerError('ERR_PEER_UNREACHABLE', 'the connection to the peer ended', { cause: error }))
+      this.#init.failed(unreachable('the connection to the peer ended', error))
     }
   }
 }

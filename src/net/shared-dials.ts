@@ -5,13 +5,17 @@ interface Attempt<T> {
   callers: number
 }
 
-/** Attempts by key: who asks for what is already on its way joins it. An attempt is given up when its last caller is. */
+/** Attempts by key: who asks for what is on its way joins it. An attempt is given up when its last caller is. */
 export class SharedDials<T> {
   readonly #joinable = new Map<string, Attempt<T>>()
   readonly #running = new Set<Attempt<T>>()
 
   /** @throws `signal.reason` when aborted; as the attempt fails otherwise */
-  async join(key: string, begin: (signal: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  async join(
+    key: string,
+    begin: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     signal?.throwIfAborted()
     const attempt = this.#joinable.get(key) ?? this.#begin(key, begin)
     attempt.callers++

@@ -5,7 +5,7 @@ export function partsOf(bytes: ReceivedBytes): Iterable<Uint8Array> {
   return bytes instanceof Uint8Array ? [bytes] : bytes
 }
 
-/** Whether the peer has ended or reset a stream already: it can, before we get to listen, and no event says so again. */
+/** Whether the peer has ended or reset a stream already: it may before we listen, and no event says so again. */
 export function hasEnded(stream: Libp2pStream): boolean {
   return stream.status !== 'open' || stream.remoteWriteStatus !== 'writable'
 }

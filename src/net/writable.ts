@@ -1,13 +1,14 @@
 import type { Clock } from '../core/clock.ts'
 import { PeerError } from '../core/errors.ts'
 import type { Libp2pStream } from './libp2p-types.ts'
+import { unreachable } from './peer-errors.ts'
 
 /** A peer that reads nothing for this long has stalled. */
 const stallMs = 30_000
 
 /**
- * Resolves when a stream has handed on what was sent on it, so that no more than that is ever held for a peer that reads slowly.
- * libp2p's own `onDrain()` waits only the first time that it is called on a stream.
+ * Resolves when a stream has handed on what was sent on it, so that no more than that is held for a peer that reads
+ * slowly. libp2p's own `onDrain()` waits only until the first drain of a stream, and never again.
  *
  * @throws {@link PeerError} `ERR_PEER_STALL` when nothing moved for 30 s, `ERR_PEER_UNREACHABLE` when the stream ended
  */
@@ -21,7 +22,7 @@ export function whenWritable(stream: Libp2pStream, clock: Clock): Promise<void> 
     stream.addEventListener('close', onClose)
 
     function onDrain(): void {
-      // The stream itself goes on sending in a microtask that it queued before this one, and may be full again after it.
+      // The stream goes on sending in a microtask that it queued before this one, and may be full again after it.
       queueMicrotask(() => {
         if (!stream.writableNeedsDrain) settle(resolve)
       })
@@ -33,7 +34,9 @@ export function whenWritable(stream: Libp2pStream, clock: Clock): Promise<void> 
         cancelTimer = clock.after(stallMs, onTimer)
         return
       }
-      settle(() => reject(new PeerError('ERR_PEER_STALL', `the peer read nothing for ${stallMs / 1000} s`)))
+      settle(() =>
+        reject(new PeerError('ERR_PEER_STALL', `the peer read nothing for ${stallMs / 1000} s`)),
+      )
     }
 
     function onClose(): void {
@@ -50,5 +53,5 @@ export function whenWritable(stream: Libp2pStream, clock: Clock): Promise<void> 
 }
 
 function ended(): PeerError {
-  return new PeerError('ERR_PEER_UNREACHABLE', 'the peer ended the stream')
+  return unreachable('the peer ended the stream')
 }

@@ -3,10 +3,20 @@ import { randomBytes } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { describe, test } from 'vitest'
 import { StoreError } from '../../src/core/errors.ts'
+import type { Libp2pStream } from '../../src/net/libp2p-types.ts'
 import type { IncomingRequest } from '../../src/net/link.ts'
 import { fakeClock } from '../../src/testing/fake-clock.ts'
 import { encodeFrame } from '../../src/wire/codec.ts'
-import { hashingSink, linkNodes, manyTurns, sha256, someDigest, startNode, type TestNode } from './nodes.ts'
+import { pieceProtocol } from '../../src/wire/protocol.ts'
+import {
+  hashingSink,
+  linkNodes,
+  manyTurns,
+  sha256,
+  someDigest,
+  startNode,
+  type TestNode,
+} from './nodes.ts'
 import { RawPeer } from './raw-peer.ts'
 
 const mib = 1024 * 1024
@@ -33,7 +43,11 @@ describe('a request', () => {
     assert.equal(request.piece, 7)
     assert.equal(request.link, there)
     await request.serve(piece.byteLength, [piece.subarray(0, mib), piece.subarray(mib)])
-    assert.deepEqual(await answer, { kind: 'end', sizeBytes: piece.byteLength, sha256: sha256(piece) })
+    assert.deepEqual(await answer, {
+      kind: 'end',
+      sizeBytes: piece.byteLength,
+      sha256: sha256(piece),
+    })
   })
 
   test('runs beside three others, and one more may be made as soon as one has ended', async () => {
@@ -58,7 +72,12 @@ describe('a request', () => {
           hashes[index] = hash
           if (++ended === pieces.length) resolve()
         })
-        here.request(digest, index, pieces[index]?.byteLength ?? 0, { ...sink, end: () => (sink.end(), askAll()) })
+        const end = (): void => {
+          assert.ok(here.freeRequests > 0)
+          sink.end()
+          askAll()
+        }
+        here.request(digest, index, pieces[index]?.byteLength ?? 0, { ...sink, end })
       }
     }
     askAll()
@@ -100,7 +119,10 @@ describe('a request', () => {
     const cancelled = hashingSink()
     const cancel = here.request(someDigest(), 0, 16 * mib, cancelled.sink)
     const request = await requested
-    const served = assert.rejects(request.serve(16 * mib, blobOf(16)), (error) => error === request.signal.reason)
+    const served = assert.rejects(
+      request.serve(16 * mib, blobOf(16)),
+      (error) => error === request.signal.reason,
+    )
     while (cancelled.received() === 0) await setImmediate()
     cancel()
     cancel()
@@ -113,6 +135,22 @@ describe('a request', () => {
     assert.equal((await nextAnswer(second, other.answer)).kind, 'absent')
     assert.equal(cancelled.received(), before)
     assert.equal(here.closed, false)
+  })
+
+  test('that has ended is not cancelled any more, whoever has the stream now', async () => {
+    await using first = await startNode()
+    await using second = await startNode()
+    const { here } = await linkNodes(first, second)
+    const ended = hashingSink()
+    const cancel = here.request(someDigest(), 0, 1, ended.sink)
+    await ended.answer
+    const requested = nextRequest(second)
+    const next = hashingSink()
+    here.request(someDigest(), 1, 1, next.sink)
+    const request = await requested
+    cancel()
+    await request.serve(1, [randomBytes(1)])
+    assert.equal((await next.answer).kind, 'end')
   })
 
   test('can be cancelled before its stream is open', async () => {
@@ -210,6 +248,28 @@ describe('a request', () => {
   })
 })
 
+describe('a holder that ends the stream at once', () => {
+  const endings: [string, (stream: Libp2pStream) => unknown][] = [
+    ['with a reset', (stream) => stream.abort(new TypeError('no'))],
+    ['in good order', (stream) => stream.close()],
+  ]
+  for (const [name, end] of endings) {
+    test(`${name} lets the request fail`, async () => {
+      await using asker = await startNode()
+      await using peer = await RawPeer.start()
+      await peer.link(asker)
+      await peer.node.handle(pieceProtocol, (stream) => void end(stream))
+      const link = asker.host.get(peer.peerId)
+      for (let round = 0; round < 5; round++) {
+        const { sink, answer } = hashingSink()
+        link?.request(someDigest(), 0, 1, sink)
+        assert.equal((await answer).error?.name, 'PeerError')
+      }
+      assert.equal(link?.freeRequests, 4)
+    })
+  }
+})
+
 describe('a holder', () => {
   test('reads no further ahead than the peer reads, and goes on when it does', async () => {
     await using holder = await startNode()
@@ -225,10 +285,15 @@ describe('a holder', () => {
       16 * mib,
       blobOf(16, (bytes) => (pulledBytes += bytes)),
     )
-    while (data.stream.readBufferLength < 200_000) await setImmediate()
-    await manyTurns()
-    assert.ok(pulledBytes <= 2 * mib, `${pulledBytes} bytes were read ahead`)
-    data.stream.resume()
+    for (const readMib of [0, 3, 6]) {
+      while (data.receivedBytes < readMib * mib) await setImmediate()
+      data.stream.pause()
+      while (data.stream.readBufferLength < 200_000) await setImmediate()
+      await manyTurns()
+      const aheadBytes = pulledBytes - data.receivedBytes
+      assert.ok(aheadBytes <= 3 * mib, `${aheadBytes} bytes were read ahead`)
+      data.stream.resume()
+    }
     await served
     const frameBytes = encodeFrame({ type: 'piece', sizeBytes: 16 * mib }).byteLength
     while (data.receivedBytes < 16 * mib + frameBytes) await setImmediate()
@@ -254,6 +319,25 @@ describe('a holder', () => {
     await served
     await control.ended
     assert.equal(holder.log.closed[0]?.error?.code, 'ERR_PEER_STALL')
+  })
+
+  test('waits for a peer that reads slowly', async () => {
+    const clock = fakeClock()
+    await using holder = await startNode({ clock })
+    await using peer = await RawPeer.start()
+    await peer.link(holder)
+    const data = await peer.openData(holder)
+    const requested = nextRequest(holder)
+    data.send({ type: 'request', digest: someDigest(), piece: 0 })
+    const served = (await requested).serve(16 * mib, [randomBytes(16 * mib)])
+    for (const readMib of [1, 4, 7, 10]) {
+      while (data.receivedBytes < readMib * mib) await setImmediate()
+      data.stream.pause()
+      await manyTurns()
+      await clock.advanceAsync(29_000)
+      data.stream.resume()
+    }
+    await served
   })
 
   test('resets a fifth data stream', async () => {
@@ -291,10 +375,13 @@ describe('a holder', () => {
 
 describe('a peer that breaks the protocol on a data stream', () => {
   const crimes: [string, (data: Awaited<ReturnType<RawPeer['openData']>>) => void][] = [
-    ['asks again before it was answered', (data) => {
-      data.send({ type: 'request', digest: someDigest(), piece: 0 })
-      data.send({ type: 'request', digest: someDigest(), piece: 1 })
-    }],
+    [
+      'asks again before it was answered',
+      (data) => {
+        data.send({ type: 'request', digest: someDigest(), piece: 0 })
+        data.send({ type: 'request', digest: someDigest(), piece: 1 })
+      },
+    ],
     ['sends control messages there', (data) => data.send({ type: 'join', topic: someDigest() })],
     ['announces a frame of 16 MiB', (data) => data.send(Uint8Array.of(0x41, 0xff, 0xff, 0xff))],
     ['sends noise', (data) => data.send(randomBytes(4096).fill(0x7f, 0, 1))],
@@ -324,7 +411,10 @@ function nextAnswer<T>(node: TestNode, answer: Promise<T>): Promise<T> {
   return answer
 }
 
-function* blobOf(mebibytes: number, pulled: (bytes: number) => void = () => {}): Generator<Uint8Array> {
+function* blobOf(
+  mebibytes: number,
+  pulled: (bytes: number) => void = () => {},
+): Generator<Uint8Array> {
   for (let index = 0; index < mebibytes; index++) {
     pulled(mib)
     yield randomBytes(mib)

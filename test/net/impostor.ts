@@ -50,7 +50,7 @@ export class Wire {
   }
 }
 
-/** What an impostor does in place of the exchange of proofs. When it resolves, the impostor takes the connection for open. */
+/** What an impostor does in place of the exchange of proofs. If it resolves, the connection is open for the impostor. */
 export type Script = (wire: Wire, session: Pick<ProofInit, 'role' | 'ids'>) => Promise<void>
 
 /** A node that offers the network key's protocol and does as its script says. */
@@ -68,17 +68,25 @@ export async function startImpostor(script: Script): Promise<Libp2p & AsyncDispo
 function scriptedEncrypter(script: Script): EncrypterFactory {
   return (components) => {
     const inner = noise()(components)
-    const run = async (role: NetworkKeyRole, secured: SecuredConnection): Promise<SecuredConnection> => {
+    const run = async (
+      role: NetworkKeyRole,
+      secured: SecuredConnection,
+    ): Promise<SecuredConnection> => {
       const wire = new Wire(secured.connection)
-      const ids = { ours: components.peerId.toMultihash().bytes, theirs: secured.remotePeer.toMultihash().bytes }
+      const ids = {
+        ours: components.peerId.toMultihash().bytes,
+        theirs: secured.remotePeer.toMultihash().bytes,
+      }
       await script(wire, { role, ids })
       wire.release()
       return secured
     }
     return {
       protocol: networkKeyProtocol,
-      secureOutbound: async (stream, options) => run('initiator', await inner.secureOutbound(stream, options)),
-      secureInbound: async (stream, options) => run('responder', await inner.secureInbound(stream, options)),
+      secureOutbound: async (stream, options) =>
+        run('initiator', await inner.secureOutbound(stream, options)),
+      secureInbound: async (stream, options) =>
+        run('responder', await inner.secureInbound(stream, options)),
     }
   }
 }

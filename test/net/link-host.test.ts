@@ -11,9 +11,15 @@ import { RawPeer, RawStream } from './raw-peer.ts'
 describe('a link', () => {
   test('is the same to both ends', async () => {
     await using first = await startNode()
-    await using second = await startNode({ hello: { supernode: true, location: { region: 'r', zone: 'z', rack: '9' } } })
+    await using second = await startNode({
+      hello: { supernode: true, location: { region: 'r', zone: 'z', rack: '9' } },
+    })
     const { here, there } = await linkNodes(first, second)
-    assert.deepEqual(here.hello, { ...plainHello, supernode: true, location: { region: 'r', zone: 'z', rack: '9' } })
+    assert.deepEqual(here.hello, {
+      ...plainHello,
+      supernode: true,
+      location: { region: 'r', zone: 'z', rack: '9' },
+    })
     assert.deepEqual(there.hello, plainHello)
     assert.equal(here.peerId, second.peerId)
     assert.equal(there.peerId, first.peerId)
@@ -56,7 +62,8 @@ describe('a link', () => {
     await using first = await startNode()
     await using second = await startNode()
     await linkNodes(first, second)
-    for (const connection of second.node.getConnections()) connection.abort(new TypeError('cable pulled'))
+    for (const connection of second.node.getConnections())
+      connection.abort(new TypeError('cable pulled'))
     await first.log.until((log) => log.closed.length === 1)
     await second.log.until((log) => log.closed.length === 1)
   })
@@ -67,7 +74,12 @@ describe('a link', () => {
     const control = await peer.link(node)
     control.stream.pause()
     const link = node.host.get(peer.peerId)
-    const message: ControlMessage = { type: 'hashes', digest: someDigest(), first: 0, hashes: [randomBytes(32)] }
+    const message: ControlMessage = {
+      type: 'hashes',
+      digest: someDigest(),
+      first: 0,
+      hashes: [randomBytes(32)],
+    }
     let sentBytes = 0
     while (link && !link.closed) {
       for (let index = 0; index < 1000; index++, sentBytes += 70) link.send(message)
@@ -104,7 +116,11 @@ describe('a dial', () => {
     await using second = await startNode()
     const target = { peerId: second.peerId, addresses: second.addresses }
     const abandoned = new AbortController()
-    const dials = [first.host.dial(target), first.host.dial(target, { signal: abandoned.signal }), first.host.dial(target)]
+    const dials = [
+      first.host.dial(target),
+      first.host.dial(target, { signal: abandoned.signal }),
+      first.host.dial(target),
+    ]
     abandoned.abort()
     const [one, none, other] = await Promise.allSettled(dials)
     assert.deepEqual(none, { status: 'rejected', reason: abandoned.signal.reason })
@@ -121,7 +137,10 @@ describe('a dial', () => {
     const opened = Promise.withResolvers<RawStream>()
     await silent.node.handle(controlProtocol, (stream) => opened.resolve(new RawStream(stream)))
     const abandoned = new AbortController()
-    const dialled = node.host.dial({ peerId: silent.peerId, addresses: silent.addresses }, { signal: abandoned.signal })
+    const dialled = node.host.dial(
+      { peerId: silent.peerId, addresses: silent.addresses },
+      { signal: abandoned.signal },
+    )
     const control = await opened.promise
     abandoned.abort()
     await assert.rejects(dialled, (error) => error === abandoned.signal.reason)
@@ -132,10 +151,13 @@ describe('a dial', () => {
   test('of a node that does not speak our protocol fails and leaves no connection', async () => {
     await using node = await startNode()
     await using stranger = await RawPeer.start()
-    await assert.rejects(node.host.dial({ peerId: stranger.peerId, addresses: stranger.addresses }), {
-      name: 'PeerError',
-      code: 'ERR_PEER_PROTOCOL',
-    })
+    await assert.rejects(
+      node.host.dial({ peerId: stranger.peerId, addresses: stranger.addresses }),
+      {
+        name: 'PeerError',
+        code: 'ERR_PEER_PROTOCOL',
+      },
+    )
     while (node.node.getConnections().length > 0) await setImmediate()
   })
 
@@ -144,11 +166,17 @@ describe('a dial', () => {
     const gone = await startNode()
     await gone[Symbol.asyncDispose]()
     const unreachable = { name: 'PeerError', code: 'ERR_PEER_UNREACHABLE' }
-    await assert.rejects(node.host.dial({ peerId: gone.peerId, addresses: gone.addresses }), unreachable)
+    await assert.rejects(
+      node.host.dial({ peerId: gone.peerId, addresses: gone.addresses }),
+      unreachable,
+    )
     await assert.rejects(node.host.dial({ addresses: ['/ip4/127.0.0.1'] }), unreachable)
     await assert.rejects(node.host.dial({ addresses: ['no multiaddr'] }), unreachable)
     await assert.rejects(node.host.dial({ addresses: [] }), unreachable)
-    await assert.rejects(node.host.dial({ peerId: node.peerId, addresses: node.addresses }), unreachable)
+    await assert.rejects(
+      node.host.dial({ peerId: node.peerId, addresses: node.addresses }),
+      unreachable,
+    )
   })
 
   test('finds somebody else at the address of a peer, and fails', async () => {
@@ -156,11 +184,13 @@ describe('a dial', () => {
     await using other = await startNode()
     await using wanted = await startNode()
     const addresses = other.addresses.map((address) => address.replace(/\/p2p\/.*/, ''))
-    await assert.rejects(node.host.dial({ peerId: wanted.peerId, addresses }), { code: 'ERR_PEER_UNREACHABLE' })
+    await assert.rejects(node.host.dial({ peerId: wanted.peerId, addresses }), {
+      code: 'ERR_PEER_UNREACHABLE',
+    })
     assert.deepEqual(other.log.opened, [])
   })
 
-  test('is refused with an aborted signal, before the host starts, and after it stopped', async () => {
+  test('is refused with an aborted signal, and after the host stopped', async () => {
     await using first = await startNode()
     await using second = await startNode()
     const target = { peerId: second.peerId, addresses: second.addresses }
@@ -181,13 +211,21 @@ describe('of two nodes that dial each other at once', () => {
         second.host.dial({ peerId: first.peerId, addresses: first.addresses }),
       ])
       await manyTurns()
-      assert.deepEqual(links.map((link) => link.closed), [false, false])
-      assert.deepEqual([[...first.host.links()], [...second.host.links()]], links.map((link) => [link]))
+      assert.deepEqual(
+        links.map((link) => link.closed),
+        [false, false],
+      )
+      assert.deepEqual(
+        [[...first.host.links()], [...second.host.links()]],
+        links.map((link) => [link]),
+      )
       assert.notEqual(links[0]?.inbound, links[1]?.inbound)
       const topic = someDigest()
       for (const link of links) link.send({ type: 'join', topic })
       for (const { log } of [first, second]) {
-        await log.until(({ messages }) => messages.some((message) => message.type === 'join' && message.topic === topic))
+        await log.until(({ messages }) =>
+          messages.some((message) => message.type === 'join' && message.topic === topic),
+        )
       }
       links[0]?.close()
       await second.log.until((log) => log.closed.length === log.opened.length)
@@ -196,7 +234,7 @@ describe('of two nodes that dial each other at once', () => {
     assert.equal(second.log.opened.length, 20)
   })
 
-  test('the one whose id sorts first does not answer the other while its own stream may still make it', async () => {
+  test('the one whose id sorts first does not answer while its own stream may make it', async () => {
     await using pair = await sortedPair()
     const { node, peer } = pair
     const { control: ours, dialled } = await dialSilently(node, peer)
@@ -244,7 +282,10 @@ describe('a peer that opens another control stream', () => {
     await node.log.until((log) => log.opened.length === 2)
     await before.ended
     assert.equal(link?.closed, true)
-    assert.deepEqual(node.log.closed.map((closed) => closed.link), [link])
+    assert.deepEqual(
+      node.log.closed.map((closed) => closed.link),
+      [link],
+    )
     assert.deepEqual([...node.host.links()], [node.log.opened[1]])
     assert.equal(after.stream.status, 'open')
   })
@@ -322,8 +363,14 @@ describe('greeting', () => {
 describe('a peer that breaks the protocol on its control stream', () => {
   const crimes: [string, (control: RawStream) => void][] = [
     ['says hello twice', (control) => control.send(plainHello)],
-    ['asks for a piece there', (control) => control.send({ type: 'request', digest: someDigest(), piece: 0 })],
-    ['announces a frame of 16 MiB', (control) => control.send(Uint8Array.of(0x02, 0xff, 0xff, 0xff))],
+    [
+      'asks for a piece there',
+      (control) => control.send({ type: 'request', digest: someDigest(), piece: 0 }),
+    ],
+    [
+      'announces a frame of 16 MiB',
+      (control) => control.send(Uint8Array.of(0x02, 0xff, 0xff, 0xff)),
+    ],
     ['cuts a payload short', (control) => control.send(Uint8Array.of(0x02, 0, 0, 1, 0))],
     ['sends noise', (control) => control.send(randomBytes(65_536).fill(0x7f, 0, 1))],
   ]
@@ -347,11 +394,29 @@ describe('a full node', () => {
     await using other = await startNode()
     await peer.link(node)
     await assert.rejects(node.host.dial({ addresses: other.addresses }), { code: 'ERR_PEER_LIMIT' })
-    await assert.rejects(other.host.dial({ addresses: node.addresses }), { code: 'ERR_PEER_UNREACHABLE' })
+    await assert.rejects(other.host.dial({ addresses: node.addresses }), {
+      code: 'ERR_PEER_UNREACHABLE',
+    })
     await peer.link(node)
     await node.log.until((log) => log.opened.length === 2)
     assert.equal([...node.host.links()].length, 1)
   })
+})
+
+test('of two peers that greet at once, a node with room for one takes the first', async () => {
+  await using node = await startNode({ maxLinks: 1 })
+  await using one = await RawPeer.start()
+  await using other = await RawPeer.start()
+  const controls = [await one.openControl(node), await other.openControl(node)] as const
+  for (const control of controls) await control.firstMessage
+  controls[0].send(plainHello)
+  await node.log.until((log) => log.opened.length === 1)
+  controls[1].send(plainHello)
+  await controls[1].ended
+  assert.deepEqual(
+    [...node.host.links()].map((link) => link.peerId),
+    [one.peerId],
+  )
 })
 
 describe('a host that stops', () => {
@@ -371,7 +436,9 @@ describe('a host that stops', () => {
       assert.equal(here.closed, true)
       await control.ended
       await second.log.until((log) => log.closed.length === 1)
-      const protocols = first.node.getConnections().flatMap(({ streams }) => streams.map((stream) => stream.protocol))
+      const protocols = first.node
+        .getConnections()
+        .flatMap(({ streams }) => streams.map((stream) => stream.protocol))
       assert.deepEqual(protocols, [])
       await assert.rejects(second.host.dial({ peerId: first.peerId, addresses: first.addresses }), {
         code: 'ERR_PEER_PROTOCOL',
@@ -387,9 +454,14 @@ function sockets(): number {
 }
 
 /** A dial that reached a peer, which says nothing yet. */
-async function dialSilently(node: TestNode, peer: RawPeer): Promise<{ control: RawStream; dialled: ReturnType<TestNode['host']['dial']> }> {
+async function dialSilently(
+  node: TestNode,
+  peer: RawPeer,
+): Promise<{ control: RawStream; dialled: ReturnType<TestNode['host']['dial']> }> {
   const opened = Promise.withResolvers<RawStream>()
-  await peer.node.handle(controlProtocol, (stream) => opened.resolve(new RawStream(stream)), { force: true })
+  await peer.node.handle(controlProtocol, (stream) => opened.resolve(new RawStream(stream)), {
+    force: true,
+  })
   const dialled = node.host.dial({ peerId: peer.peerId, addresses: peer.addresses })
   dialled.catch(opened.reject)
   return { control: await opened.promise, dialled }
@@ -404,7 +476,10 @@ async function sortedPair(
   const node = stack.use(await startNode(options))
   for (;;) {
     const peer = stack.use(await RawPeer.start())
-    const compared = Buffer.compare(node.node.peerId.toMultihash().bytes, peer.node.peerId.toMultihash().bytes)
+    const compared = Buffer.compare(
+      node.node.peerId.toMultihash().bytes,
+      peer.node.peerId.toMultihash().bytes,
+    )
     if (compared < 0 === (order === 'node first')) {
       return { node, peer, [Symbol.asyncDispose]: () => stack.disposeAsync() }
     }

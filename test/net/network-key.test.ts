@@ -8,7 +8,11 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { describe, test } from 'vitest'
-import { networkKeyEncrypter, networkKeyProtocol, parseNetworkKey } from '../../src/net/network-key.ts'
+import {
+  networkKeyEncrypter,
+  networkKeyProtocol,
+  parseNetworkKey,
+} from '../../src/net/network-key.ts'
 import { networkKeyProof, type ProofInit } from '../../src/net/network-key-proof.ts'
 import { fakeClock } from '../../src/testing/fake-clock.ts'
 import { addressesOf, dial, startImpostor } from './impostor.ts'
@@ -33,7 +37,16 @@ describe('parseNetworkKey', () => {
 
   test('refuses anything else, says what would be right, and does not show it', () => {
     const hex = key.toString('hex')
-    for (const wrong of ['', 'secret', hex.slice(1), `${hex}0`, `${hex}\n\n`, ` ${hex}`, key.subarray(1), new Uint8Array(64)]) {
+    for (const wrong of [
+      '',
+      'secret',
+      hex.slice(1),
+      `${hex}0`,
+      `${hex}\n\n`,
+      ` ${hex}`,
+      key.subarray(1),
+      new Uint8Array(64),
+    ]) {
       assert.throws(
         () => parseNetworkKey(wrong),
         (error: Error & { code?: string }) => {
@@ -58,7 +71,10 @@ test('the proofs are those of the specification', () => {
     responderNonce: bytesOf('responderNonce'),
   }
   for (const role of ['initiator', 'responder'] as const) {
-    assert.equal(Buffer.from(networkKeyProof(secret, role, context)).toString('hex'), vector[`${role}Proof`])
+    assert.equal(
+      Buffer.from(networkKeyProof(secret, role, context)).toString('hex'),
+      vector[`${role}Proof`],
+    )
   }
 })
 
@@ -88,7 +104,13 @@ describe('a closed network', () => {
     await using member = await startNode({ networkKey: key })
     const port = Number(/tcp\/(\d+)/.exec(member.addresses[0] ?? '')?.[1])
     const socket = connect(port, '127.0.0.1')
-    for (const line of ['/multistream/1.0.0', '/noise', '/plaintext/2.0.0', '/yamux/1.0.0', '/damselfly/control/1.0.0']) {
+    for (const line of [
+      '/multistream/1.0.0',
+      '/noise',
+      '/plaintext/2.0.0',
+      '/yamux/1.0.0',
+      '/damselfly/control/1.0.0',
+    ]) {
       socket.write(Buffer.concat([Buffer.of(line.length + 1), Buffer.from(`${line}\n`)]))
     }
     let answers = ''
@@ -139,7 +161,8 @@ describe('an outsider who takes part in the exchange', () => {
       })
       await meet(side, replayer, member, 'accepted')
       while (member.node.getConnections().length === 0) await setImmediate()
-      for (const connection of member.node.getConnections()) connection.abort(new TypeError('and once more'))
+      for (const connection of member.node.getConnections())
+        connection.abort(new TypeError('and once more'))
       while (replayer.getConnections().length > 0) await setImmediate()
       await meet(side, replayer, member, 'refused')
       await refused.promise
@@ -162,7 +185,10 @@ describe('an outsider who takes part in the exchange', () => {
       refusals++
       throw new TypeError('refused')
     })
-    await Promise.all([meet('is dialled', relay, first, 'refused'), meet('dials', relay, second, 'refused')])
+    await Promise.all([
+      meet('is dialled', relay, first, 'refused'),
+      meet('dials', relay, second, 'refused'),
+    ])
     assert.equal(refusals, 2)
     for (const { node } of [first, second]) assert.deepEqual(node.getConnections(), [])
   })
@@ -212,11 +238,25 @@ test('what comes in one message with the proof is not lost', async () => {
   assert.ok(Buffer.from(await answer.promise).includes(yamuxPong))
 })
 
-function proofOf({ role, ids }: Pick<ProofInit, 'role' | 'ids'>, ours: Uint8Array, theirs: Uint8Array): Uint8Array {
+function proofOf(
+  { role, ids }: Pick<ProofInit, 'role' | 'ids'>,
+  ours: Uint8Array,
+  theirs: Uint8Array,
+): Uint8Array {
   const context =
     role === 'initiator'
-      ? { initiatorId: ids.ours, responderId: ids.theirs, initiatorNonce: ours, responderNonce: theirs }
-      : { initiatorId: ids.theirs, responderId: ids.ours, initiatorNonce: theirs, responderNonce: ours }
+      ? {
+          initiatorId: ids.ours,
+          responderId: ids.theirs,
+          initiatorNonce: ours,
+          responderNonce: theirs,
+        }
+      : {
+          initiatorId: ids.theirs,
+          responderId: ids.ours,
+          initiatorNonce: theirs,
+          responderNonce: ours,
+        }
   return networkKeyProof(createSecretKey(key), role, context)
 }
 

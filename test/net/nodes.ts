@@ -80,7 +80,7 @@ export async function startNode(options: TestNodeOptions = {}): Promise<TestNode
     peerId: node.peerId.toString(),
     addresses: node.getMultiaddrs().map(String),
     async [Symbol.asyncDispose]() {
-      // If the node at the other end was just closed, we notice first: libp2p waits half a second for a socket that broke meanwhile.
+      // If the other node was just closed, we notice first: libp2p waits half a second for a socket that broke meanwhile.
       await manyTurns()
       await host.stop()
       await node.stop()
@@ -96,9 +96,14 @@ export const plainHello: Hello = {
 }
 
 /** Two linked nodes; `there` is the second node's end of the link. */
-export async function linkNodes(from: TestNode, to: TestNode): Promise<{ here: Link; there: Link }> {
+export async function linkNodes(
+  from: TestNode,
+  to: TestNode,
+): Promise<{ here: Link; there: Link }> {
   const here = await from.host.dial({ peerId: to.peerId, addresses: to.addresses })
-  await to.log.until((log) => log.opened.some((link) => link.peerId === from.peerId && !link.closed))
+  await to.log.until((log) =>
+    log.opened.some((link) => link.peerId === from.peerId && !link.closed),
+  )
   const there = to.host.get(from.peerId)
   if (!there) throw new TypeError('the link was closed at once')
   return { here, there }
@@ -114,7 +119,11 @@ export interface Answer {
 }
 
 /** A sink that hashes, and the promise of how it ended. */
-export function hashingSink(): { sink: PieceSink; answer: Promise<Answer>; received: () => number } {
+export function hashingSink(): {
+  sink: PieceSink
+  answer: Promise<Answer>
+  received: () => number
+} {
   const { promise, resolve } = Promise.withResolvers<Answer>()
   const hash = createHash('sha256')
   let sizeBytes = 0
