@@ -7,6 +7,8 @@ import { printUrl } from './redirect-policy.ts'
 
 /** Bodies that nobody wants are read up to this length, so that their connection can be used again. */
 const maxDiscardedBytes = 64 * 1024
+/** A body that nobody begins to read within this time, in milliseconds, is taken for forgotten. */
+const forgottenMs = 60_000
 
 /**
  * An answer whose body is still to come. Read the body, or {@link HttpResponse.discard} it: until then it holds a
@@ -21,6 +23,7 @@ export class HttpResponse {
   readonly #clock: Clock
   readonly #signal: AbortSignal
   readonly #closed: Promise<void>
+  readonly #cancelTimer: () => void
 
   /** @param signal - what breaks off the body; its reason is then the error */
   constructor(answer: Dispatcher.ResponseData, url: URL, clock: Clock, signal: AbortSignal) {
@@ -33,6 +36,8 @@ export class HttpResponse {
     // Whoever reads the body sees its errors; nobody else is to be killed by them.
     this.#body.on('error', () => {})
     this.#closed = new Promise((resolve) => this.#body.once('close', resolve))
+    this.#cancelTimer = clock.after(forgottenMs, () => this.#body.destroy(this.#forgotten()))
+    void this.#closed.then(this.#cancelTimer)
   }
 
   /** Resolves when the body has ended, broken off or been given up. */
@@ -62,6 +67,7 @@ export class HttpResponse {
    * @throws {@link OriginError} `ERR_ORIGIN_TRUNCATED` when it breaks off, `ERR_ORIGIN_TIMEOUT` when it is too slow
    */
   async *chunks(): AsyncGenerator<Uint8Array> {
+    this.#cancelTimer()
     const watch = new RateWatch(this.#clock, () => this.#body.destroy(this.#tooSlow()))
     try {
       watch.waiting()
@@ -116,6 +122,14 @@ export class HttpResponse {
   /** Gives the body up at once, with its connection. */
   destroy(): void {
     this.#body.destroy()
+  }
+
+  /** A reader who comes after all may ask again. */
+  #forgotten(): OriginError {
+    return new OriginError(
+      'ERR_ORIGIN_TRUNCATED',
+      `nobody read the answer of ${printUrl(this.url)} for ${forgottenMs / 1000} s`,
+    )
   }
 
   #tooSlow(): OriginError {

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { holdProcess } from './process-hold.ts'
 
 /** Requests to one host that are under way at once. */
-export const maxConcurrentRequests = 8
+const maxConcurrentRequests = 8
 
 interface Waiting {
   readonly start: (release: () => void) => void

@@ -65,6 +65,7 @@ export interface EmbeddedOrigin extends AsyncDisposable {
   ): Digest
   /** Misbehaves at paths that match or contain `path`. Returns what ends it. */
   fault(path: string | RegExp, fault: OriginFault): () => void
+  /** How many requests it has answered. */
   requests(): RequestCounts
   /** The last thousand requests, the newest last. */
   seen(): readonly SeenRequest[]
@@ -81,6 +82,8 @@ const seenLength = 1000
  *
  * @example
  * ```ts
+ * import { embeddedOrigin, testImage } from 'damselfly/testing'
+ *
  * await using origin = await embeddedOrigin()
  * testImage({ seed: 1, layerSizes: [1_000_000] }).addTo(origin, 'team/app', '1.0')
  * ```

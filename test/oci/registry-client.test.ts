@@ -83,6 +83,23 @@ describe('RegistryClient.blob', () => {
     }
   })
 
+  test('bodies that nobody reads are given up after a minute, and make room for others', async () => {
+    for (let count = 0; count < 8; count++) await client.blob('app', digest)
+    const ninth = client.manifest('app', 'v1')
+    harness.clock.advance(59_999)
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
+    assert.equal(origin.requests().manifests, 0)
+    harness.clock.advance(1)
+    assert.equal((await ninth).digest, image.manifest.digest)
+  })
+
+  test('a reader who comes after a minute still gets everything', async () => {
+    const body = await client.blob('app', digest)
+    harness.clock.advance(60_000)
+    assert.deepEqual(await harness.clock.skipping(bytesOf(body)), whole)
+    assert.equal(origin.requests().blobs, 2)
+  })
+
   test('aborting rejects with the reason', async () => {
     const controller = new AbortController()
     const chunks = (await client.blob('app', digest, { signal: controller.signal })).chunks[Symbol.asyncIterator]()
