@@ -11,6 +11,7 @@
 export { createSwarm } from './swarm/create-swarm.ts'
 export { Swarm } from './swarm/swarm.ts'
 export { swarmService } from './swarm/swarm-service.ts'
+export type { ServiceComponents } from './net/service-node.ts'
 export type { SwarmService } from './swarm/swarm-service.ts'
 export type { LimitOptions, LocationOptions, NetworkOptions, SwarmOptions } from './swarm/swarm-init.ts'
 export type {
@@ -41,12 +42,38 @@ export { fsBackend } from './store/fs-backend.ts'
 export { memoryBackend } from './store/memory-backend.ts'
 export { fsScratch } from './store/fs-scratch.ts'
 export { memoryScratch } from './store/memory-scratch.ts'
+export type { FsStoreOptions } from './store/fs-directory.ts'
+export type { MemoryBackendOptions } from './store/memory-backend.ts'
+export type { MemoryScratchOptions } from './store/memory-scratch.ts'
 export type { BlobSource, StorageBackend } from './store/storage-backend.ts'
+export type {
+  BlobFacts,
+  ImportFileOptions,
+  ImportOptions,
+  PieceSource,
+  PieceStoreOptions,
+  StoredPart,
+  StoreUsage,
+} from './store/piece-store.ts'
+export type { BlobNotes, LeftPart, NoteKind, Scratch, ScratchFile, ScratchPart } from './store/scratch.ts'
+export type { JournalRecord, PartState } from './store/journal.ts'
 
 // Registries and other origins
 export { ManifestResolver } from './oci/manifest-resolver.ts'
+export type { Layer, ManifestResolverInit, ResolvedImage, ResolveOptions } from './oci/manifest-resolver.ts'
+export type { ManifestBlob } from './oci/resolved-image.ts'
+export { Registries } from './oci/registries.ts'
+export type { Credentials, RegistriesInit } from './oci/registries.ts'
+export type { FetchManifest, WantedManifest } from './oci/manifest-source.ts'
+export { memoryManifestCache } from './oci/manifest-cache.ts'
+export type { CachedManifest, ManifestCache } from './oci/manifest-cache.ts'
+export type { RegistryOptions } from './oci/registry-settings.ts'
+export type { CredentialProvider, CredentialTarget, RegistryAuth } from './oci/credential.ts'
+export type { ImageIndex, ImageManifest, IndexEntry } from './oci/image-manifest.ts'
 export { registryOrigin } from './oci/registry-origin.ts'
+export type { RegistryOriginOptions } from './oci/registry-origin.ts'
 export { httpOrigin } from './oci/http-origin.ts'
+export type { HttpOriginOptions } from './oci/http-origin.ts'
 export type { Origin, OriginBody } from './core/origin.ts'
 
 // Ways to find peers
@@ -54,8 +81,12 @@ export { dht } from './discovery/dht-discovery.ts'
 export { mdns } from './discovery/mdns-discovery.ts'
 export { dns } from './discovery/dns-discovery.ts'
 export { peers } from './discovery/static-discovery.ts'
+export type { DhtOptions } from './discovery/dht-discovery.ts'
+export type { MdnsOptions } from './discovery/mdns-discovery.ts'
+export type { DnsOptions } from './discovery/dns-discovery.ts'
 export type { Discovery, DiscoveryContext, DiscoveryPlugin, KnownPeer } from './discovery/discovery.ts'
 export { networkKeyEncrypter, parseNetworkKey } from './net/network-key.ts'
+export type { EncrypterFactory } from './net/libp2p-types.ts'
 export type { Libp2pNode } from './net/libp2p-node.ts'
 
 // Values
@@ -64,9 +95,12 @@ export type { Digest } from './core/digest.ts'
 export { parseReference, printReference } from './core/reference.ts'
 export type { Reference } from './core/reference.ts'
 export type { Descriptor, Platform } from './core/descriptor.ts'
+export type { Bitfield } from './core/bitfield.ts'
+export type { PieceLayout } from './core/piece-layout.ts'
 export type { ByteRange } from './core/byte-range.ts'
 export type { AbortOptions } from './core/options.ts'
 export type { Clock } from './core/clock.ts'
+export type { Random } from './core/random.ts'
 export type { Logger } from './core/log.ts'
 
 // Errors

@@ -105,7 +105,7 @@ interface Import {
 }
 
 function mayImport(from: string, to: string, typeOnly: boolean): boolean {
-  const [fromFolder = '', toFolder = ''] = [folderOf(from), folderOf(to)]
+  const [fromFolder, toFolder] = [folderOf(from), folderOf(to)]
   if (fromFolder === toFolder || fromFolder === '' || fromFolder === 'testing') return true
   // The command line goes through the public entry, like any other user.
   if (fromFolder === 'cli') return to === 'index.ts'

@@ -1,6 +1,7 @@
 /**
  * A fixed-size set of piece indexes with its wire form: one bit a piece, most significant bit first,
  * spare bits zero (as in BEP 3).
+ * @public
  */
 export class Bitfield {
   readonly size: number
@@ -21,6 +22,7 @@ export class Bitfield {
     return this.#count === this.size
   }
 
+  /** Whether a piece is in the set. */
   has(index: number): boolean {
     return ((this.#bytes[index >> 3] ?? 0) & (0x80 >> (index & 7))) !== 0
   }
@@ -41,15 +43,18 @@ export class Bitfield {
     return true
   }
 
+  /** Adds every piece. */
   fill(): void {
     for (let index = 0; index < this.size; index++) this.add(index)
   }
 
+  /** Removes every piece. */
   clear(): void {
     this.#bytes.fill(0)
     this.#count = 0
   }
 
+  /** A copy that changes on its own. */
   clone(): Bitfield {
     const copy = new Bitfield(this.size)
     copy.#bytes.set(this.#bytes)
@@ -57,6 +62,7 @@ export class Bitfield {
     return copy
   }
 
+  /** The pieces in the set, ascending. */
   *indexes(): Generator<number> {
     for (let index = 0; index < this.size; index++) if (this.has(index)) yield index
   }

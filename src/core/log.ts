@@ -4,8 +4,11 @@
  * @public
  */
 export interface Logger {
+  /** For whoever looks for a fault. */
   debug(message: string, facts?: Readonly<Record<string, unknown>>): void
+  /** What happened, and was dealt with. */
   info(message: string, facts?: Readonly<Record<string, unknown>>): void
+  /** What somebody should look at. */
   warn(message: string, facts?: Readonly<Record<string, unknown>>): void
 }
 

@@ -14,7 +14,10 @@ const usualMaxPieceCount = 16_384
 /** Most pieces that any accepted blob has: 1 TiB in pieces of 16 MiB. */
 export const maxPieceCount: number = 65_536
 
-/** How a blob is cut into pieces. A protocol constant: all nodes cut a blob of one size alike. */
+/**
+ * How a blob is cut into pieces. A protocol constant: all nodes cut a blob of one size alike.
+ * @public
+ */
 export interface PieceLayout {
   readonly sizeBytes: number
   /** Length of every piece but the last, in bytes. */

@@ -1,6 +1,9 @@
 import { randomInt } from 'node:crypto'
 
-/** Draws numbers; the same seed draws the same ones, so that a run can be repeated. */
+/**
+ * Draws numbers; the same seed draws the same ones, so that a run can be repeated.
+ * @public
+ */
 export interface Random {
   /** A number from 0 up to, not including, 1. */
   next(): number

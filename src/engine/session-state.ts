@@ -87,7 +87,7 @@ export interface SessionTuning {
 
 /** Where the model of swarm policies found its optimum, and the design's constants. */
 export const defaultTuning: SessionTuning = {
-  minRequests: 8,
+  minRequests: 12,
   inFlightBytes: 64 * 1024 * 1024,
   aheadMs: 100,
   idleMs: 10_000,

@@ -11,7 +11,10 @@ export type Libp2pPeerId = Libp2p['peerId']
 /** Where a node can be reached. */
 export type Libp2pMultiaddr = ReturnType<Libp2p['getMultiaddrs']>[number]
 
-/** Makes a connection encrypter, as `connectionEncrypters` of libp2p takes them: `noise()` is one. */
+/**
+ * Makes a connection encrypter, as `connectionEncrypters` of libp2p takes them: `noise()` is one.
+ * @public
+ */
 export type EncrypterFactory = NonNullable<Libp2pInit['connectionEncrypters']>[number]
 /** What a factory is given: the node's parts. */
 export type Libp2pComponents = Parameters<EncrypterFactory>[0]

@@ -20,6 +20,7 @@ const keyPattern = /^[0-9a-f]{64}\r?\n?$/i
  * @param key - 32 bytes, or 64 hex digits that a newline may follow
  * @returns a copy of the 32 bytes
  * @throws {@link RequestError} `ERR_REQUEST_OPTION`; the message does not show the key
+ * @public
  */
 export function parseNetworkKey(key: string | Uint8Array): Uint8Array {
   if (typeof key === 'string') {
@@ -39,6 +40,7 @@ export function parseNetworkKey(key: string | Uint8Array): Uint8Array {
  *
  * @param key - 32 bytes, from {@link parseNetworkKey}
  * @param inner - `noise()`
+ * @public
  */
 export function networkKeyEncrypter(
   key: Uint8Array,

@@ -10,7 +10,7 @@ export type ServiceComponents = Pick<
   'contentRouting' | 'logger' | 'peerId' | 'peerRouting' | 'peerStore'
 > & {
   readonly events: Pick<Libp2p, 'addEventListener' | 'removeEventListener'>
-  readonly addressManager: { getAddresses(): ReturnType<Libp2p['getMultiaddrs']> }
+  readonly addressManager: { getAddresses: Libp2p['getMultiaddrs'] }
   readonly connectionManager: {
     getConnections: Libp2p['getConnections']
     openConnection: Libp2p['dial']

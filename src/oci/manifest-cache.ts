@@ -16,6 +16,7 @@ export interface CachedManifest {
  * @public
  */
 export interface ManifestCache {
+  /** What was kept; `undefined` when nothing was. */
   get(digest: Digest): CachedManifest | undefined
   /** May keep it or not. */
   set(digest: Digest, manifest: CachedManifest): void

@@ -94,6 +94,7 @@ export class Registries implements AsyncDisposable {
     return this.#http.close()
   }
 
+  /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

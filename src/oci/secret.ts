@@ -31,12 +31,11 @@ export class Secret {
   toJSON(): string {
     return redacted
   }
-
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return redacted
-  }
 }
 
 const redacted = '[redacted]'
 /** Shorter texts occur by chance; they are no secrets to speak of. */
 const minHiddenLength = 4
+
+// What Node's `inspect` calls, and with it `console.log`.
+Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => redacted })

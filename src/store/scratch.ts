@@ -62,7 +62,9 @@ export type NoteKind = 'facts' | 'hashes'
  * @public
  */
 export interface BlobNotes {
+  /** What was noted; `undefined` when nothing was. */
   read(digest: Digest, kind: NoteKind): Promise<Uint8Array | undefined>
+  /** Notes it, over what was noted before; atomic. */
   write(digest: Digest, kind: NoteKind, bytes: Uint8Array): Promise<void>
   /** Forgets all of a blob; forgetting what is absent is not an error. */
   delete(digest: Digest): Promise<void>

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import { Bitfield } from '../core/bitfield.ts'
 import type { ByteRange } from '../core/byte-range.ts'
-import { digestToBytes, type Digest } from '../core/digest.ts'
+import type { Digest } from '../core/digest.ts'
 import { assertNever, DigestMismatchError, OriginError } from '../core/errors.ts'
 import type { Origin } from '../core/origin.ts'
 import { pieceRange, type PieceLayout } from '../core/piece-layout.ts'
@@ -11,6 +10,7 @@ import { createSession, type SessionState } from '../engine/session-state.ts'
 import type { StoredPart } from '../store/piece-store.ts'
 import type { ControlMessage } from '../wire/messages.ts'
 import { BlobCopy } from './blob-copy.ts'
+import { orderOf } from './node-order.ts'
 import { OriginFetcher, type OriginPiece } from './origin-fetcher.ts'
 import { failureOf } from './session-failure.ts'
 import { SessionLinks } from './session-links.ts'
@@ -258,10 +258,10 @@ export class BlobSession {
         this.#fetcher.trim(effect.run, effect.count)
         break
       case 'check':
-        this.#write(() => this.#commit())
+        void this.#write(() => this.#commit())
         break
       case 'drop':
-        this.#write(async () => this.#copy.part?.drop(effect.pieces))
+        void this.#write(async () => this.#copy.part?.drop(effect.pieces))
         for (const observer of this.#observers) observer.dropped?.(effect.pieces)
         break
       case 'distrust':
@@ -388,7 +388,7 @@ export class BlobSession {
   }
 
   #notify(): void {
-    for (const observer of [...this.#observers]) observer.changed?.()
+    for (const observer of Array.from(this.#observers)) observer.changed?.()
   }
 
   #newAccount(): TransferAccount {
@@ -396,9 +396,4 @@ export class BlobSession {
     for (const piece of this.#state.stored.indexes()) storedBytes += pieceRange(this.layout, piece).length
     return new TransferAccount(this.layout.sizeBytes, storedBytes, this.now())
   }
-}
-
-/** Decides who lets go when two nodes fetch the same piece, and where in a blob each begins. */
-function orderOf(peerIdBytes: Uint8Array, digest: Digest): Buffer {
-  return createHash('sha256').update(peerIdBytes).update(digestToBytes(digest)).digest()
 }

@@ -49,7 +49,7 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
       ? { node: options.libp2p, start: async () => {} }
       : await makeNode(options, settings, made)
     const { clock, logger, random } = settings
-    const swarm = new Swarm((emit) => {
+    const swarm = Swarm.over((emit) => {
       const context = {
         store,
         clock,

@@ -67,7 +67,7 @@ export class ImageFetcher {
       if (!config) throw new TypeError('the first blob of an image is its config')
       if (options.to !== undefined) await this.#writeLayout(options.to, image, held, options)
       const nowMs = this.#context.clock.monotonicMs()
-      const stats = [...held.map((blob) => manifests.get(blob.digest)?.stats ?? blob.stats)]
+      const stats = held.map((blob) => manifests.get(blob.digest)?.stats ?? blob.stats)
       return {
         reference: printReference(image.reference),
         digest: image.digest,

@@ -28,7 +28,7 @@ export class Introductions {
   }
 
   left(link: LinkId): void {
-    for (const topic of [...this.#unanswered.keys()]) this.answered(topic, link)
+    for (const topic of Array.from(this.#unanswered.keys())) this.answered(topic, link)
   }
 
   /** Resolves when all who were asked have answered, or had their time. */

@@ -9,6 +9,7 @@ import type { BlobRequest } from './blob-fetcher.ts'
 import type { SeedHandle, SeedSource } from './seeding.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import type { StoredImage } from './stored-image.ts'
+import type { Emit } from './swarm-context.ts'
 import type { SwarmEvents } from './swarm-events.ts'
 import type { SwarmNode } from './swarm-node.ts'
 import type { SwarmStats } from './swarm-stats.ts'
@@ -33,10 +34,14 @@ import type { FetchImageOptions, FetchOptions, LayerRequest } from './transfer.t
 export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDisposable {
   readonly #node: SwarmNode
 
-  /** @internal - users call `createSwarm`. */
-  constructor(start: (emit: SwarmNode['context']['emit']) => SwarmNode) {
+  private constructor(makeNode: (emit: Emit) => SwarmNode) {
     super()
-    this.#node = start((name, detail) => this.dispatchEvent(new CustomEvent(name, { detail })))
+    this.#node = makeNode((name, detail) => this.dispatchEvent(new CustomEvent(name, { detail })))
+  }
+
+  /** @internal - users call `createSwarm`. */
+  static over(makeNode: (emit: Emit) => SwarmNode): Swarm {
+    return new Swarm(makeNode)
   }
 
   /** @internal - `createSwarm` calls it once; discovery starts when peers can be answered. */
@@ -147,6 +152,7 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
     return this.#node.close()
   }
 
+  /** Closes it: `await using swarm = await createSwarm()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -55,7 +55,10 @@ export function seededContent(seed: number, sizeBytes: number): BlobContent {
   }
 }
 
-/** Bytes in memory as content. */
+/**
+ * Bytes in memory as content.
+ * @public
+ */
 export function contentOf(bytes: Uint8Array): BlobContent {
   const hasher = createHasher()
   hasher.update(bytes)

@@ -42,7 +42,7 @@ export interface SwarmPicture {
 /**
  * Reads a drawn swarm.
  *
- * @throws {@link RequestError} `ERR_REQUEST_OPTION` when a row has another length than the others, or a mark that means nothing
+ * @throws RequestError `ERR_REQUEST_OPTION` when a row has another length than the others, or a mark that means nothing
  * @example
  * ```ts
  * import { swarmPicture } from 'damselfly/testing'

@@ -19,7 +19,7 @@ export const limits = {
   runsPerFetching: 64,
   busyMs: 60_000,
   /** Control bytes that may wait for a peer that reads slowly. */
-  controlBacklogBytes: 4 * 1024 * 1024,
+  controlBacklogBytes: 4_194_304,
   /** Data streams that a node opens to one peer, and accepts from it. */
   dataStreams: 4,
   /** Requests of one peer that wait in our queue. */
