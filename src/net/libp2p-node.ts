@@ -9,6 +9,7 @@ import { limits } from '../wire/protocol.ts'
 import { newIdentitySeed } from './identity.ts'
 import { InboundGate } from './inbound-gate.ts'
 import { networkKeyEncrypter } from './network-key.ts'
+import { noiseCrypto } from './noise-crypto.ts'
 
 /**
  * What the swarm uses of a libp2p 3 node; `createLibp2p` makes one. It needs the identify service, and a transport, an
@@ -54,6 +55,7 @@ const mib = 1024 * 1024
 export async function createDefaultNode(settings: DefaultNodeSettings = {}): Promise<Libp2p> {
   const { listen = ['/ip4/0.0.0.0/tcp/0'], networkKey, maxConnections = 300, services } = settings
   const seed = settings.identitySeed ?? newIdentitySeed()
+  const encrypter = noise({ crypto: noiseCrypto })
   return createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', seed),
@@ -64,7 +66,7 @@ export async function createDefaultNode(settings: DefaultNodeSettings = {}): Pro
         outboundSocketInactivityTimeout: silenceMs,
       }),
     ],
-    connectionEncrypters: [networkKey ? networkKeyEncrypter(networkKey, noise()) : noise()],
+    connectionEncrypters: [networkKey ? networkKeyEncrypter(networkKey, encrypter) : encrypter],
     streamMuxers: [yamux(muxerSettings)],
     services: { ...services, identify: identify(), ping: ping() },
     connectionGater: new InboundGate({ exempt: networkKey !== undefined }).asConnectionGater(),

@@ -2,6 +2,9 @@
  * How fast one link moves pieces: two processes on loopback, four requests under way, sha256 of every piece, no disk.
  *
  * `node test/bench/link.ts [--mib 512] [--piece-mib 1] [--json]`
+ *
+ * On two shared cores of an EPYC, Node 24.21: 410 MB/s; CPU seconds a gigabyte: receiver 2.0 (0.6 of it sha256), sender 1.8.
+ * With noise's own cryptography 2.46; without paced collections 4.3, and little more than half of the rate.
  */
 import { fork } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
