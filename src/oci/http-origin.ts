@@ -3,7 +3,7 @@ import { RequestError } from '../core/errors.ts'
 import type { Origin } from '../core/origin.ts'
 import { seededRandom } from '../core/random.ts'
 import type { TlsTrust } from './connector.ts'
-import { maxErrorBodyBytes, refusalError } from './distribution-error.ts'
+import { refusalError } from './distribution-error.ts'
 import { HttpClient } from './http-client.ts'
 import { RangeHabits } from './range-habits.ts'
 import { readRange, type RangeAnswer } from './range-reader.ts'
@@ -48,7 +48,6 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
   const http = new HttpClient({ clock, trust })
   const queue = new RequestQueue(clock)
   const random = seededRandom()
-  const host = { ignoresRanges: false }
 
   async function ask(
     rangeHeaders: Readonly<Record<string, string>>,
@@ -78,7 +77,7 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
       if (retryAfterMs !== undefined && (status === 429 || status === 503)) {
         queue.holdOff(retryAfterMs)
       }
-      const body = await response.firstBytes(maxErrorBodyBytes)
+      const body = await response.errorBody()
       throw refusalError(
         { status, retryAfterMs, body, secrets: secret && [secret] },
         printUrl(target),
@@ -93,7 +92,7 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
     name: `${target.host}${target.pathname}`,
     async read(range, { signal } = {}) {
       signal?.throwIfAborted()
-      const habits = new RangeHabits(host)
+      const habits = new RangeHabits()
       // There is one server: when it is too slow, waiting for it again does not help.
       const retries = new Retries(
         { clock, random, signal },

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
+import { maxErrorBodyBytes } from './distribution-error.ts'
 import { bodyError } from './network-error.ts'
 import { minBytesPerSecond, RateWatch, rateWindowMs } from './rate-watch.ts'
 import { printUrl } from './redirect-policy.ts'
@@ -108,6 +109,16 @@ export class HttpResponse {
       if (length >= maxBytes) break
     }
     return Buffer.concat(chunks)
+  }
+
+  /** The body of an error, up to what is worth reading; how it ends is of no interest. */
+  async errorBody(): Promise<Uint8Array> {
+    try {
+      return await this.firstBytes(maxErrorBodyBytes)
+    } catch {
+      this.#signal.throwIfAborted()
+      return new Uint8Array()
+    }
   }
 
   /** Has done with a body that nobody wants; how it ends is of no interest. */

@@ -137,6 +137,7 @@ export class ManifestResolver implements AsyncDisposable {
     return this.#registries.close()
   }
 
+  /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -1,20 +1,10 @@
 import { printRange } from './content-range.ts'
 import type { HttpResponse } from './http-response.ts'
 
-/** What is known of a host for all that it has. */
-export interface RangeHost {
-  /** True once it answered a range with something else. */
-  ignoresRanges: boolean
-}
-
-/** How one host takes to ranges of one blob. */
+/** How one host takes to ranges, while one blob is read. */
 export class RangeHabits {
-  readonly #host: RangeHost
   #etag: string | undefined
-
-  constructor(host: RangeHost) {
-    this.#host = host
-  }
+  #ignoresRanges = false
 
   /**
    * Headers that ask for a range, on condition that the blob is still the one we know; none when the whole is to be
@@ -25,9 +15,12 @@ export class RangeHabits {
     end: number | undefined,
     sizeBytes: number | undefined,
   ): Readonly<Record<string, string>> {
-    if (this.#host.ignoresRanges || (offset === 0 && end === sizeBytes)) return {}
+    if (this.#ignoresRanges || (offset === 0 && end === sizeBytes)) return {}
     const length = end === undefined ? undefined : end - offset
-    return { range: printRange({ offset, length }), ...(this.#etag && { 'if-range': this.#etag }) }
+    return {
+      range: printRange({ offset, length }),
+      ...(this.#etag && { 'if-range': this.#etag }),
+    }
   }
 
   /** Remembers which version of the blob came; a weak tag says nothing about bytes. */
@@ -37,12 +30,12 @@ export class RangeHabits {
   }
 
   /**
-   * The answer to a range was another one, or the whole. When the blob has changed, the whole was in order;
-   * otherwise, no more ranges.
+   * The answer to a range was another one, or the whole. When the blob has changed, the whole was in order; otherwise,
+   * no more ranges.
    */
   misunderstood(response: HttpResponse): void {
     const changed =
       response.status === 200 && this.#etag !== undefined && response.header('etag') !== this.#etag
-    if (!changed) this.#host.ignoresRanges = true
+    if (!changed) this.#ignoresRanges = true
   }
 }

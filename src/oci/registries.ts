@@ -126,7 +126,6 @@ export class Registries implements AsyncDisposable {
     const host = this.#hosts.get(name) ?? {
       queue: new RequestQueue(this.#clock),
       breaker: new CircuitBreaker(),
-      ignoresRanges: false,
     }
     this.#hosts.set(name, host)
     return host

@@ -78,6 +78,7 @@ export class RegistryAuthorizer {
     rejected: Authorization | undefined,
     target: AuthTarget,
   ): Promise<Authorization | undefined> {
+    if (!refusalsOfNobody.has(refusal.status)) return undefined
     const known = this.#entrances.get(target.repository)
     // Another request has got in meanwhile, by showing more than this one did.
     if (known && (!rejected || (!rejected.credential && credentialOfEntrance(known)))) {
@@ -86,9 +87,7 @@ export class RegistryAuthorizer {
     if (!rejected) {
       return refusal.status === 401 ? this.#asNobody(refusal.challenges, target) : undefined
     }
-    if (!rejected.credential) {
-      return refusalsOfNobody.has(refusal.status) ? this.#asUser(refusal, known, target) : undefined
-    }
+    if (!rejected.credential) return this.#asUser(refusal, known, target)
     // A header is what it is; a token may have been taken back, and another one may do.
     return refusal.status === 401 && known?.kind === 'token'
       ? this.#open(known, rejected.header, target)

@@ -90,23 +90,21 @@ export class RegistryClient {
   blob(repository: string, digest: Digest, options: BlobOptions = {}): Promise<OriginBody> {
     const { range, sizeBytes, signal } = options
     const failover = this.#failover(options)
-    const habits = new Map(
-      this.#init.endpoints.map((endpoint) => [endpoint, new RangeHabits(endpoint.rangeHost)]),
-    )
+    const habitsOf = new Map(this.#init.endpoints.map((endpoint) => [endpoint, new RangeHabits()]))
     const ask = async (
       endpoint: RegistryEndpoint,
       offset: number,
       end: number | undefined,
     ): Promise<RangeAnswer> => {
-      const habit = habits.get(endpoint) ?? new RangeHabits(endpoint.rangeHost)
-      const headers = habit.headersFor(offset, end, sizeBytes)
+      const habits = habitsOf.get(endpoint) ?? new RangeHabits()
+      const headers = habits.headersFor(offset, end, sizeBytes)
       const request = { repository, path: `blobs/${digest}`, headers, signal }
       const answer = await endpoint.send(request)
       const askedRange = 'range' in headers
       return {
         ...answer,
         askedRange,
-        habits: habit,
+        habits,
         failed: (failure) => failover.failed(endpoint, failure),
       }
     }

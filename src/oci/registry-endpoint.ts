@@ -3,10 +3,9 @@ import { OriginError } from '../core/errors.ts'
 import { parseChallenges } from './auth-challenge.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import { secretsOf } from './credential.ts'
-import { maxErrorBodyBytes, refusalError } from './distribution-error.ts'
+import { refusalError } from './distribution-error.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpResponse } from './http-response.ts'
-import type { RangeHost } from './range-habits.ts'
 import type { Authorization, AuthTarget, RegistryAuthorizer } from './registry-authorizer.ts'
 import type { RequestQueue } from './request-queue.ts'
 import { parseRetryAfter } from './retry-after.ts'
@@ -28,7 +27,7 @@ export interface EndpointAnswer {
 }
 
 /** What is known of a host, and the way to it; one for all registries that it serves. */
-export interface RegistryHost extends RangeHost {
+export interface RegistryHost {
   readonly queue: RequestQueue
   readonly breaker: CircuitBreaker
 }
@@ -56,10 +55,6 @@ export class RegistryEndpoint {
   /** Host, with a port where it is not the scheme's. */
   get name(): string {
     return this.#init.url.host
-  }
-
-  get rangeHost(): RangeHost {
-    return this.#init.host
   }
 
   /**
@@ -106,12 +101,14 @@ export class RegistryEndpoint {
         signal,
       })
       if (response.status < 400 || round === maxAuthRounds) return { response, authorization }
-      const challenges = parseChallenges(response.headers('www-authenticate'))
-      const next = await auth.answer(
-        { status: response.status, challenges },
-        authorization,
-        request,
-      )
+      const refusal = {
+        status: response.status,
+        challenges: parseChallenges(response.headers('www-authenticate')),
+      }
+      const next = await auth.answer(refusal, authorization, request).catch((error: unknown) => {
+        response.destroy()
+        throw error
+      })
       if (!next) return { response, authorization }
       await response.discard()
       authorization = next
@@ -136,7 +133,7 @@ export class RegistryEndpoint {
     if (retryAfterMs !== undefined && (status === 429 || status === 503)) {
       this.#init.host.queue.holdOff(retryAfterMs)
     }
-    const body = await response.firstBytes(maxErrorBodyBytes)
+    const body = await response.errorBody()
     const { header, credential } = authorization ?? {}
     const secrets = [...(header ? [header] : []), ...(credential ? secretsOf(credential) : [])]
     return refusalError(

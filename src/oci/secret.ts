@@ -38,4 +38,6 @@ const redacted = '[redacted]'
 const minHiddenLength = 4
 
 // What Node's `inspect` calls, and with it `console.log`.
-Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: () => redacted })
+Object.defineProperty(Secret.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value: () => redacted,
+})

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
 import { basicAuthorization, secretsOf, type Credential } from './credential.ts'
-import { maxErrorBodyBytes, refusalError } from './distribution-error.ts'
+import { refusalError } from './distribution-error.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpResponse } from './http-response.ts'
 import { parseJsonObject } from './json.ts'
@@ -126,7 +126,7 @@ export class TokenSource {
     response: HttpResponse,
     { realm, credential }: TokenRequest,
   ): Promise<OriginError> {
-    const body = await response.firstBytes(maxErrorBodyBytes)
+    const body = await response.errorBody()
     const retryAfterMs = parseRetryAfter(response.header('retry-after'), this.#clock.wallMs())
     const secrets = credential && secretsOf(credential)
     const answer = { status: response.status, retryAfterMs, body, secrets }
