@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { copyFile, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { createHasher, hashBytes, parseDigest, type Digest } from '../core/digest.ts'
+import { hashBytes, parseDigest, type Digest } from '../core/digest.ts'
 import { pieceLayout, pieceRange, type PieceLayout } from '../core/piece-layout.ts'
 import { StoreDirectory, type FsStoreOptions } from './fs-directory.ts'
 import { errnoOf, unlessAbsent, whileDoing } from './fs-error.ts'
@@ -11,6 +11,7 @@ import { Owners } from './fs-owners.ts'
 import { PartsDirectory, type FoundPart } from './fs-parts.ts'
 import { bytesName, FsScratchFile, FsScratchPart, journalName, type OpenJournal } from './fs-scratch-file.ts'
 import { bytesOf, emptyPartState, type JournalRecord, type PartState } from './journal.ts'
+import { hashAt, hashOf } from './piece-hashing.ts'
 import { partInUse, type BlobNotes, type LeftPart, type Scratch, type ScratchFile, type ScratchPart } from './scratch.ts'
 
 /** What a file system answers that cannot share blocks between files. */
@@ -246,10 +247,8 @@ async function copyProvedPieces(
     const { offset, length } = pieceRange(layout, piece)
     const bytes = Buffer.allocUnsafeSlow(length)
     const filled = await readFully(from, bytes, offset)
-    const hash = state.hashes.slice(piece * hashBytes, (piece + 1) * hashBytes)
-    const hasher = createHasher()
-    hasher.update(bytes)
-    if (filled < length || Buffer.compare(hasher.raw(), hash) !== 0) continue
+    const hash = hashAt(state.hashes, piece)
+    if (filled < length || Buffer.compare(hashOf(bytes), hash) !== 0) continue
     await to.write(piece, [bytes])
     const fromOrigin = state.fromOrigin.has(piece)
     records.push({ type: 'stored', piece, fromOrigin, hash })

@@ -60,7 +60,7 @@ export function hashOf(...chunks: readonly Uint8Array[]): Uint8Array {
   return hash.digest()
 }
 
-/** The hash of one piece in a list of them. */
+/** The hash of one piece in a list of them, as a copy. */
 export function hashAt(hashes: Uint8Array, piece: number): Uint8Array {
-  return hashes.slice(piece * hashBytes, (piece + 1) * hashBytes)
+  return new Uint8Array(hashes.subarray(piece * hashBytes, (piece + 1) * hashBytes))
 }

@@ -288,6 +288,7 @@ export class PieceStore implements AsyncDisposable {
     return this.#closing
   }
 
+  /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
