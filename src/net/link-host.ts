@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { PeerError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { AbortOptions } from '../core/options.ts'
+import { SharedAttempts } from '../core/shared-attempts.ts'
 import type { Hello } from '../wire/messages.ts'
 import { controlProtocol, limits, pieceProtocol } from '../wire/protocol.ts'
 import { violation } from '../wire/violation.ts'
@@ -12,7 +13,6 @@ import type { Libp2pConnection, Libp2pStream } from './libp2p-types.ts'
 import type { Link, LinkHandlers } from './link.ts'
 import { overLimit, unreachable } from './peer-errors.ts'
 import { PeerLink, type PeerLinkInit } from './peer-link.ts'
-import { SharedDials } from './shared-dials.ts'
 
 /** One, and those that take its place when both ends dial, or when one end has lost the link. */
 const controlStreams = 4
@@ -36,7 +36,7 @@ export class LinkHost {
   /** By peer: control streams that are not a link yet, opened by us and by the peers. */
   readonly #outgoing = new Map<string, Greeting>()
   readonly #incoming = new Map<string, Greeting>()
-  readonly #dials = new SharedDials<PeerLink>()
+  readonly #dials = new SharedAttempts<PeerLink>()
   #running = false
 
   constructor(init: LinkHostInit) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { SharedDials } from '../../src/net/shared-dials.ts'
+import { SharedAttempts } from '../../src/core/shared-attempts.ts'
 
 /** Attempts that a test ends by hand. */
 class Attempts {
@@ -13,10 +13,10 @@ class Attempts {
   }
 }
 
-describe('dials for one key', () => {
+describe('SharedAttempts', () => {
   test('share an attempt, and its failure; the next one begins anew', async () => {
     const attempts = new Attempts()
-    const dials = new SharedDials<string>()
+    const dials = new SharedAttempts<string>()
     const joined = [
       dials.join('a', attempts.begin, undefined),
       dials.join('a', attempts.begin, undefined),
@@ -36,7 +36,7 @@ describe('dials for one key', () => {
 
   test('go on while one caller is left', async () => {
     const attempts = new Attempts()
-    const dials = new SharedDials<string>()
+    const dials = new SharedAttempts<string>()
     const [first, second] = [new AbortController(), new AbortController()]
     const one = dials.join('a', attempts.begin, first.signal)
     const two = dials.join('a', attempts.begin, second.signal)
@@ -53,7 +53,7 @@ describe('dials for one key', () => {
 
   test('end together when all are given up', async () => {
     const attempts = new Attempts()
-    const dials = new SharedDials<string>()
+    const dials = new SharedAttempts<string>()
     const reason = new TypeError('closing')
     const rejections = ['a', 'b'].map((key) =>
       assert.rejects(dials.join(key, attempts.begin, undefined), reason),
