@@ -9,7 +9,7 @@ async function readInAnotherProcess(handler: Handler): Promise<string> {
   await using server = await serveHttp(handler)
   const origin = new URL('../../src/oci/http-origin.ts', import.meta.url)
   const program = `
-    import { httpOrigin } from '${origin}'
+    import { httpOrigin } from '${origin.href}'
     const { chunks } = await httpOrigin('${server.url}/').read(undefined)
     for await (const chunk of chunks) process.stdout.write(chunk)
   `
