@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
+import { SharedAttempts } from '../core/shared-attempts.ts'
 import { basicAuthorization, secretsOf, type Credential } from './credential.ts'
 import { refusalError } from './distribution-error.ts'
 import type { HttpClient } from './http-client.ts'
@@ -9,7 +10,6 @@ import { LruMap } from './lru-map.ts'
 import type { Realm } from './realm-policy.ts'
 import { parseRetryAfter } from './retry-after.ts'
 import { Secret } from './secret.ts'
-import { SingleFlight } from './single-flight.ts'
 
 const maxTokenBytes = 256 * 1024
 const maxTokens = 1000
@@ -46,7 +46,7 @@ export class TokenSource {
   readonly #http: HttpClient
   readonly #clock: Clock
   readonly #held = new LruMap<string, HeldToken>(maxTokens)
-  readonly #flights = new SingleFlight<Secret>()
+  readonly #asking = new SharedAttempts<Secret>()
 
   constructor(http: HttpClient, clock: Clock) {
     this.#http = http
@@ -67,7 +67,7 @@ export class TokenSource {
     if (held && held.header !== rejected && held.expiresMs > this.#clock.monotonicMs()) {
       return Promise.resolve(held.header)
     }
-    return this.#flights.run(
+    return this.#asking.join(
       key,
       async () => {
         const token = await this.#ask(request)

@@ -42,7 +42,10 @@ export class OriginFetcher {
     this.#runs.set(id, run)
     this.#read(run, origin, handlers)
       .then(() => handlers.ended(), (error: unknown) => {
-        if (!run.controller.signal.aborted) handlers.failed(error)
+        const stopped = run.controller.signal.aborted
+        // A body that is not read to its end is let go: it holds a connection.
+        run.controller.abort()
+        if (!stopped) handlers.failed(error)
       })
       .finally(() => this.#runs.delete(id))
   }
