@@ -91,7 +91,7 @@ describe('after everything is closed', () => {
       const clock = countingClock()
       await run(join(directory, 'measured'), clock)
       assert.equal(clock.timerCount, 0)
-      assert.ok(openDescriptors().length <= before.length, `${openDescriptors()} after ${before}`)
+      assert.ok(openDescriptors().length <= before.length, `${openDescriptors().join()} after ${before.join()}`)
       assert.deepEqual(rejections, [])
     } finally {
       process.off('unhandledRejection', onRejection)
