@@ -39,7 +39,7 @@ export const commonFlags: readonly Flag[] = [
   {
     name: 'store',
     value: 'DIR',
-    help: 'folder in which this node keeps blobs; one process at a time',
+    help: 'folder in which this node keeps blobs; several processes may share it',
     byDefault: '$XDG_CACHE_HOME/damselfly, else ~/.cache/damselfly',
   },
   {

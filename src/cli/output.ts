@@ -10,7 +10,6 @@ export interface TextSink {
   readonly columns?: number
   readonly rows?: number
   write(text: string): unknown
-  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown
 }
 
 /** How to print. */
@@ -35,7 +34,6 @@ export class Output {
     this.#stdout = init.stdout
     this.#stderr = init.stderr
     this.#liveLines = new LiveLines((text) => void this.#stderr.write(text))
-    for (const sink of [init.stdout, init.stderr]) ignoreBrokenPipe(sink)
   }
 
   /** Whether progress can be drawn in place. */
@@ -84,11 +82,4 @@ export class Output {
       warn: say('warn'),
     }
   }
-}
-
-/** A reader that has gone (`damselfly … | head -1`) is no reason to fail: from then on nobody is told. */
-function ignoreBrokenPipe(sink: TextSink): void {
-  sink.on('error', (error) => {
-    if (error.code !== 'EPIPE') throw error
-  })
 }

@@ -14,6 +14,7 @@ const exitCodes = { done: 0, failed: 1, badUsage: 2 } as const
 export async function run(argv: readonly string[]): Promise<number> {
   using interruption = new Interruption()
   const { env, stdout, stderr } = process
+  for (const stream of [stdout, stderr]) stream.on('error', ignoreBrokenPipe)
   try {
     await createProgram({ env, stdout, stderr, signal: interruption.signal }).parseAsync(argv, { from: 'user' })
     return interruption.exitCode ?? exitCodes.done
@@ -33,6 +34,11 @@ export async function run(argv: readonly string[]): Promise<number> {
     }
     return await fail(error, output)
   }
+}
+
+/** A reader that has gone (`damselfly … | head -1`) is no reason to fail: from then on nobody is told. */
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
 }
 
 async function fail(error: unknown, output: Output): Promise<number> {

@@ -16,11 +16,16 @@ import {
 } from '../index.ts'
 import type { Settings } from './config.ts'
 
-/** Opens a node for as long as `use` takes, and closes all of it, whichever way that ends. */
+/**
+ * Opens a node for as long as `use` takes, and closes all of it, whichever way that ends.
+ *
+ * @param options - `keepIdentity` gives it the peer id that it had in this store before; not for nodes that may run beside another one
+ */
 export async function withSwarm<Result>(
   settings: Settings,
   logger: Logger,
   use: (swarm: Swarm) => Promise<Result>,
+  options: { keepIdentity?: boolean } = {},
 ): Promise<Result> {
   const { listen, location, origin } = settings
   const network = settings.networkKeyFile === undefined ? undefined : { key: await readKey(settings.networkKeyFile) }
@@ -34,7 +39,7 @@ export async function withSwarm<Result>(
     location,
     origin,
     logger,
-    identityFile: join(settings.storeDir, 'identity'),
+    identityFile: options.keepIdentity ? join(settings.storeDir, 'identity') : undefined,
     discovery: discoveryPlugins(settings),
   })
   return await use(swarm)

@@ -28,8 +28,8 @@ function report({ json = false, isTTY = false }): { stdout: string; stderr: stri
   const output = new Output({
     json,
     verbose: false,
-    stdout: { write: (text) => (written.stdout += text), on() {} },
-    stderr: { isTTY, columns: 100, rows: 24, write: (text) => (written.stderr += text), on() {} },
+    stdout: { write: (text) => (written.stdout += text) },
+    stderr: { isTTY, columns: 100, rows: 24, write: (text) => (written.stderr += text) },
   })
   const onProgress = reportProgress(output, () => nowMs)
   for (const [atMs, progress] of transfer) {

@@ -5,7 +5,9 @@ import type { FromNode, NodeSetup, ToNode } from './demo-messages.ts'
 
 const progressIntervalMs = 200
 
-const released = once(process, 'disconnect')
+const release = new AbortController()
+process.once('disconnect', () => release.abort())
+const released = once(release.signal, 'abort')
 // Ctrl-C reaches all processes of the terminal; the demo lets its nodes go itself.
 process.on('SIGINT', () => {})
 
@@ -40,6 +42,7 @@ async function pull(swarm: Swarm, { reference, to }: ToNode): Promise<void> {
   let toldMs = 0
   await using image = await swarm.fetchImage(reference, {
     to,
+    signal: release.signal,
     onProgress(progress) {
       if (progress.type === 'blob:completed') mostGivers = Math.max(mostGivers, progress.stats.peers.length)
       if (progress.type !== 'blob:progress') return

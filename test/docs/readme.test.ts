@@ -6,7 +6,12 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, test } from 'vitest'
+import type { StorageBackend } from '../../src/index.ts'
 import { embeddedOrigin } from '../../src/testing/embedded-origin.ts'
+import {
+  storageBackendConformance,
+  type StorageBackendFixture,
+} from '../../src/testing/storage-backend-conformance.ts'
 import { testImage } from '../../src/testing/test-image.ts'
 import { checkLayout } from '../demo/image-layout.ts'
 
@@ -33,6 +38,25 @@ function writeBlock(name: string, block: string): string {
       .replaceAll("from 'damselfly'", "from '../../src/index.ts'"),
   )
   return file
+}
+
+async function openReadmeBackend(block: string): Promise<StorageBackendFixture> {
+  const directory = mkdtempSync(join(folder, 'backend-'))
+  const source = writeBlock('backend', `${block.slice(0, block.indexOf('await using'))}\nexport { sqliteBackend }`)
+  const { sqliteBackend }: { sqliteBackend: (file: string) => StorageBackend } = await import(source)
+  const file = join(directory, 'blobs.db')
+  let backend = sqliteBackend(file)
+  return {
+    backend,
+    async reopen() {
+      await backend.close?.()
+      backend = sqliteBackend(file)
+      return backend
+    },
+    async close() {
+      await backend.close?.()
+    },
+  }
 }
 
 describe('README', () => {
@@ -69,6 +93,11 @@ describe('README', () => {
     assert.equal(stdout, `${image.manifest.digest}: ${size} bytes from the registry, 0 from 0 peers\n`)
     await checkLayout(join(folder, 'alpine'), image)
   })
+
+  const backend = blocks.find((block) => block.includes('function sqliteBackend')) ?? ''
+  for (const { name, run } of storageBackendConformance(() => openReadmeBackend(backend))) {
+    test(`has a backend that keeps its promises: ${name}`, run)
+  }
 
   test('names the files that it links to', () => {
     const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1] ?? '')
