@@ -71,8 +71,9 @@ export class CompleteBlobs {
   async find(digest: Digest, options: AbortOptions = {}): Promise<BlobEntry | undefined> {
     const before = this.index.get(digest)
     const sizeBytes = await this.#backend.stat(digest, options)
-    const entry = this.index.get(digest) ?? (sizeBytes === undefined ? undefined : await this.#adopt(digest, sizeBytes))
-    if (!entry || entry.doomed) return undefined
+    const entry = this.index.get(digest)
+    if (!entry) return sizeBytes === undefined ? undefined : this.#adopt(digest)
+    if (entry.doomed) return undefined
     // One that was taken in while we asked is not judged by the answer.
     if (entry !== before || entry.layout.sizeBytes === sizeBytes) return entry
     if (sizeBytes === undefined) this.index.remove(entry)
@@ -176,13 +177,18 @@ export class CompleteBlobs {
     })
   }
 
-  async #adopt(digest: Digest, sizeBytes: number): Promise<BlobEntry | undefined> {
-    const record = await this.#records.read(digest)
-    const raced = this.index.get(digest)
-    if (raced) return raced
-    const entry = entryOf(digest, record?.sizeBytes ?? sizeBytes, record)
-    this.index.add(entry)
-    if (entry.layout.sizeBytes === sizeBytes) return entry
+  /** Takes in a blob that came behind our back; nobody here may be storing or deleting it meanwhile. */
+  async #adopt(digest: Digest): Promise<BlobEntry | undefined> {
+    const { entry, damaged } = await this.#writing.run(digest, async () => {
+      const raced = this.index.get(digest)
+      const sizeBytes = raced ? undefined : await this.#backend.stat(digest)
+      if (sizeBytes === undefined) return { entry: raced?.doomed ? undefined : raced, damaged: false }
+      const record = await this.#records.read(digest)
+      const adopted = entryOf(digest, record?.sizeBytes ?? sizeBytes, record)
+      this.index.add(adopted)
+      return { entry: adopted, damaged: adopted.layout.sizeBytes !== sizeBytes }
+    })
+    if (!entry || !damaged) return entry
     await this.#quarantine(entry)
     return undefined
   }

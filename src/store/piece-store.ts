@@ -2,7 +2,7 @@ import { rangeWithin, type ByteRange } from '../core/byte-range.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { mediaTypes, parseSize, type Descriptor } from '../core/descriptor.ts'
 import { parseDigest, type Digest } from '../core/digest.ts'
-import { DigestMismatchError, RequestError, StoreError } from '../core/errors.ts'
+import { BlobNotFoundError, DigestMismatchError, RequestError, StoreError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/log.ts'
 import { checkNumber, type AbortOptions } from '../core/options.ts'
 import { pieceAt, pieceRange } from '../core/piece-layout.ts'
@@ -330,8 +330,9 @@ export class PieceStore implements AsyncDisposable {
   }
 
   async #setPinned(digest: Digest, pinned: boolean): Promise<void> {
-    using held = await this.#blobs.acquire(digest)
-    await this.#blobs.amend(held.entry, (known) => {
+    const entry = await this.#blobs.find(digest)
+    if (!entry) throw new BlobNotFoundError(digest)
+    await this.#blobs.amend(entry, (known) => {
       known.pinned = pinned
     })
   }
