@@ -43,8 +43,8 @@ describe('the request window', () => {
 
   test('grows to 100 ms of the download rate', () => {
     const session = drawnSession({ peers: peersThatHaveAll(15) })
-    // 35 MiB in a second are 14 pieces of 256 KiB in 100 ms.
-    session.tell({ type: 'request:moved', link: 1, piece: askedOf(1, session.effects)[0] ?? 0, bytes: 35 * mib })
+    // 34 MiB in a second are 13.6 pieces of 256 KiB in 100 ms.
+    session.tell({ type: 'request:moved', link: 1, piece: askedOf(1, session.effects)[0] ?? 0, bytes: 34 * mib })
     session.wait(1000)
     assert.equal(session.outstanding.length, 14)
   })
