@@ -42,7 +42,7 @@ export function printBytes(bytes: number): string {
 }
 
 /** `0.4 s`. */
-export function printSeconds(ms: number): string {
+function printSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`
 }
 

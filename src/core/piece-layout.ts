@@ -4,7 +4,7 @@ const kib = 1024
 const mib = 1024 * kib
 
 /** A blob of up to this many bytes is one piece, and needs no piece hash but its digest. */
-export const singlePieceBytes: number = mib
+const singlePieceBytes: number = mib
 const minPieceBytes = 256 * kib
 const usualMaxPieceBytes = 4 * mib
 /** No piece is longer, in bytes; a blob that would then have too many pieces is refused. */

@@ -144,6 +144,6 @@ async function makeNode(
 }
 
 /** Where the default store lives: `$XDG_CACHE_HOME/damselfly`, else `~/.cache/damselfly`. */
-export function defaultDirectory(): string {
+function defaultDirectory(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'damselfly')
 }

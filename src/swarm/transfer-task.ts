@@ -83,7 +83,7 @@ export function waitFor(
   })
 }
 
-export function closedError(digest: string): TransferError {
+function closedError(digest: string): TransferError {
   return new TransferError('ERR_SWARM_CLOSED', `the swarm was closed while ${digest} was on its way`)
 }
 
