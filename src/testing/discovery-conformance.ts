@@ -24,7 +24,11 @@ export interface DiscoveryFixture {
  * @param open - makes a fresh discovery for each case
  * @example
  * ```ts
- * for (const { name, run } of discoveryConformance(openMine)) test(`my discovery: ${name}`, run)
+ * import { test } from 'node:test'
+ * import { discoveryConformance, type DiscoveryFixture } from 'damselfly/testing'
+ *
+ * declare function openMine(): Promise<DiscoveryFixture>
+ * for (const { name, run } of discoveryConformance(openMine)) void test(`my discovery: ${name}`, run)
  * ```
  * @public
  */

@@ -27,6 +27,8 @@ interface Timer {
  * @param startWallMs - its wall time at first, in milliseconds since 1970; its monotonic time starts at 0
  * @example
  * ```ts
+ * import { fakeClock } from 'damselfly/testing'
+ *
  * const clock = fakeClock()
  * clock.after(1000, () => console.log('a second has passed'))
  * clock.advance(1000)

@@ -25,3 +25,7 @@ export type { PicturedPeer, SwarmDrawing, SwarmPicture } from './swarm-picture.t
 export type { ConformanceCase } from './conformance-case.ts'
 export { discoveryConformance } from './discovery-conformance.ts'
 export type { DiscoveryFixture } from './discovery-conformance.ts'
+export { storageBackendConformance } from './storage-backend-conformance.ts'
+export type { StorageBackendFixture } from './storage-backend-conformance.ts'
+export { scratchConformance } from './scratch-conformance.ts'
+export type { ScratchFixture } from './scratch-conformance.ts'

@@ -29,7 +29,12 @@ export interface StorageBackendFixture {
  * @param open - makes a backend without blobs, for each case another one
  * @example
  * ```ts
- * for (const { name, run } of storageBackendConformance(openMine)) test(`my backend: ${name}`, run)
+ * import { test } from 'node:test'
+ * import { memoryBackend } from 'damselfly'
+ * import { storageBackendConformance } from 'damselfly/testing'
+ *
+ * const open = async () => ({ backend: memoryBackend(), async close() {} })
+ * for (const { name, run } of storageBackendConformance(open)) void test(`my backend: ${name}`, run)
  * ```
  * @public
  */
