@@ -35,7 +35,7 @@ export async function* readFileChunks(path: string): AsyncGenerator<Uint8Array> 
       yield bytes.subarray(0, bytesRead)
     }
   } finally {
-    await file.close()
+    await whileDoing(doing, () => file.close())
   }
 }
 

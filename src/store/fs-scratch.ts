@@ -105,8 +105,8 @@ class FsScratch implements Scratch {
     if (!this.#root.used) return
     await this.#root.ready()
     await whileDoing('closing the scratch', async () => {
-      const found = await this.#parts.find()
-      await this.#owners.leave(found.some(({ ownerId }) => ownerId === this.#owners.ownId))
+      const found = await this.#parts.find().catch(() => undefined)
+      await this.#owners.leave(found?.some(({ ownerId }) => ownerId === this.#owners.ownId) ?? true)
     })
   }
 
@@ -164,8 +164,9 @@ class FsScratch implements Scratch {
       await rm(ours, { recursive: true, force: true })
       return undefined
     }
+    let file: FileHandle | undefined
     try {
-      const file = await open(join(ours, journalName), 'r+')
+      file = await open(join(ours, journalName), 'r+')
       const { size } = await bytes.stat()
       if (endOfStored(layout, state) > size) state.clean = false
       const part = this.#part(join(ours, bytesName), digest, layout, bytes, { file, endBytes }, state)
@@ -175,7 +176,7 @@ class FsScratch implements Scratch {
       return part
     } catch (error) {
       this.#openPaths.delete(ours)
-      await bytes.close()
+      await Promise.allSettled([bytes.close(), file?.close()])
       throw error
     }
   }

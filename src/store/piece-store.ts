@@ -215,8 +215,7 @@ export class PieceStore implements AsyncDisposable {
         ? await receiveFile(clone, size, signal)
         : await receiveBlob(this.#scratch, size, readFileChunks(path), signal)
       const blob = { digest: received.hashes.digest, size, mediaType }
-      if (await this.#isHere(blob, options)) await received.remove()
-      else await this.#keepReceived(blob, received, options)
+      await this.#keepReceived(blob, received, options)
       return blob
     } finally {
       release()
@@ -322,6 +321,7 @@ export class PieceStore implements AsyncDisposable {
     const { source, hashes } = received
     try {
       if (hashes.digest !== blob.digest) throw new DigestMismatchError(blob.digest, hashes.digest)
+      if (await this.#isHere(blob, options)) return
       const facts = { private: options.private ?? false, mediaType: blob.mediaType, hashes: hashes.pieces }
       await this.#blobs.keep(blob, source, facts, { signal: options.signal })
     } finally {
@@ -341,8 +341,11 @@ export class PieceStore implements AsyncDisposable {
     this.#closed.abort(closedError())
     await this.#parts.close()
     await this.#blobs.close()
-    await this.#scratch.close()
-    await this.#backend.close?.()
+    try {
+      await this.#scratch.close()
+    } finally {
+      await this.#backend.close?.()
+    }
   }
 
   #checkOpen({ signal }: AbortOptions = {}): void {
