@@ -146,7 +146,7 @@ describe('replayJournal', () => {
           const isStored = word?.type === 'stored'
           assert.equal(state.stored.has(index), isStored)
           assert.equal(state.fromOrigin.has(index), isStored && word.fromOrigin)
-          if (isStored) assert.deepEqual([...state.hashes.slice(index * 32, (index + 1) * 32)], [...word.hash])
+          if (isStored) assert.deepEqual(Buffer.from(state.hashes.slice(index * 32, (index + 1) * 32)), Buffer.from(word.hash))
         }
         assert.equal(state.private, list.some(({ type }) => type === 'private'))
         assert.equal(state.clean, list.at(-1)?.type === 'clean')
