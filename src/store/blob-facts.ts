@@ -15,7 +15,9 @@ export interface BlobFacts {
 }
 
 /** {@link BlobFacts} as they are kept beside the blob. */
-export interface BlobRecord extends BlobFacts {
+export interface BlobRecord extends Omit<BlobFacts, 'private'> {
+  /** Absent where nobody knows how the blob came. */
+  readonly private?: boolean | undefined
   readonly pinned: boolean
   /** When it was last used, in milliseconds since 1970; brought up to date once an hour. */
   readonly usedAtMs: number

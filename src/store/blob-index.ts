@@ -7,7 +7,8 @@ import type { BlobFacts } from './blob-facts.ts'
 export interface BlobEntry {
   readonly digest: Digest
   readonly layout: PieceLayout
-  private: boolean
+  /** It came with credentials; `undefined` where nobody knows how it came. */
+  private: boolean | undefined
   mediaType: string | undefined
   pinned: boolean
   /** When its record says it was last used, in milliseconds since 1970. */
@@ -111,7 +112,7 @@ export class BlobIndex {
   }
 }
 
-/** What users see of an entry. */
+/** What users see of an entry: a blob that may be anyone's counts as private. */
 export function factsOf({ layout, mediaType, ...entry }: BlobEntry): BlobFacts {
-  return { sizeBytes: layout.sizeBytes, private: entry.private, ...(mediaType !== undefined && { mediaType }) }
+  return { sizeBytes: layout.sizeBytes, private: entry.private ?? true, ...(mediaType !== undefined && { mediaType }) }
 }

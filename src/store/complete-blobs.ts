@@ -210,13 +210,12 @@ export class CompleteBlobs {
   }
 }
 
-/** A blob without a record may be anyone's: it counts as private. */
 function entryOf(digest: Digest, sizeBytes: number, record: BlobRecord | undefined): BlobEntry {
   const layout = pieceLayout(sizeBytes)
   return {
     digest,
     layout,
-    private: record?.private ?? true,
+    private: record?.private,
     mediaType: record?.mediaType,
     pinned: record?.pinned ?? false,
     recordedUseMs: record?.usedAtMs ?? 0,

@@ -301,7 +301,7 @@ export class PieceStore implements AsyncDisposable {
     }
   }
 
-  /** Whether a blob is here; if so, it becomes private if it is to be. */
+  /** Whether a blob is here; if so, it becomes private if it is to be, and public only where nobody knew how it came. */
   async #isHere({ digest, size }: Descriptor, options: ImportOptions): Promise<boolean> {
     const entry = await this.#blobs.find(digest, options)
     if (!entry) return false
@@ -309,9 +309,10 @@ export class PieceStore implements AsyncDisposable {
     if (sizeBytes !== size) {
       throw new RequestError('ERR_REQUEST_SIZE', `${digest} has ${sizeBytes} bytes here, and its descriptor says ${size}`)
     }
-    if (options.private && !entry.private) {
+    const isPrivate = entry.private || (options.private ?? false)
+    if (isPrivate !== entry.private) {
       await this.#blobs.amend(entry, (known) => {
-        known.private = true
+        known.private = isPrivate
       })
     }
     return true

@@ -16,7 +16,7 @@ const record: fc.Arbitrary<BlobRecord> = fc.record(
     usedAtMs: fc.nat(),
     mediaType: fc.string({ unit: 'binary' }),
   },
-  { requiredKeys: ['sizeBytes', 'private', 'pinned', 'usedAtMs'] },
+  { requiredKeys: ['sizeBytes', 'pinned', 'usedAtMs'] },
 )
 
 describe('the record of a blob', () => {

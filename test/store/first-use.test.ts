@@ -169,7 +169,7 @@ describe('a blob that was here before the store was opened', () => {
     assert.deepEqual(later.usage(), { usedBytes: 0, blobCount: 0 })
   })
 
-  test('of which nobody remembers how it came is private', async () => {
+  test('of which nobody remembers how it came is private, until somebody says how', async () => {
     const [blob, foreign] = [someBlob(12, 1000), someBlob(13, 1000)]
     const directory = await directoryWith(blob)
     await rm(notesOf(directory, blob, '.json'))
@@ -178,6 +178,14 @@ describe('a blob that was here before the store was opened', () => {
     await fsBackend(directory).put(descriptorOf(foreign), { sizeBytes: 1000, stream: () => streamOf(foreign) })
     assert.deepEqual(await later.stat(foreign.digest), { sizeBytes: 1000, private: true })
     assert.ok(await holds(later, foreign))
+    await later.pin(foreign.digest)
+    assert.equal((await later.stat(foreign.digest))?.private, true)
+    await later.import(descriptorOf(foreign), streamOf(foreign))
+    assert.equal((await later.stat(foreign.digest))?.private, false)
+    await later.close()
+    const last = await openFsStore(directory)
+    assert.equal((await last.stat(foreign.digest))?.private, false)
+    assert.equal((await last.stat(blob.digest))?.private, true)
   })
 
   test('keeps its facts', async () => {
