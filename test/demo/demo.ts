@@ -17,8 +17,8 @@ const mib = 1024 * 1024
 const crowdSize = 8
 const repository = 'demo/app'
 const tag = '1.0'
-/** Ten times what it takes on two cores: past it, something hangs. */
-const limitMs = 55_000
+/** Three times what it takes on two quiet cores: past it, something hangs. `DEMO_LIMIT_SECONDS` is for machines with other work to do. */
+const limitMs = Number(process.env['DEMO_LIMIT_SECONDS'] ?? 55) * 1000
 const liveIntervalMs = 200
 
 const live = new LiveLines((text) => void process.stdout.write(text))
