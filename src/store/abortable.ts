@@ -1,5 +1,8 @@
 /** Waits for work that others may wait for too: an abort ends the waiting, not the work. */
-export async function abortable<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+export async function abortable<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
   if (!signal) return work
   let onAbort = (): void => {}
   const aborted = new Promise<never>((_, reject) => {

@@ -32,7 +32,8 @@ export function encodeRecord(digest: Digest, record: BlobRecord): Uint8Array {
 
 /** Reads {@link encodeRecord} back; `undefined` when it is damaged, or another blob's. */
 export function decodeRecord(digest: Digest, bytes: Uint8Array): BlobRecord | undefined {
-  const [, sum, text] = /^\{"crc32":(\d{1,10}),"record":(.*)\}\n$/s.exec(Buffer.from(bytes).toString('utf8')) ?? []
+  const [, sum, text] =
+    /^\{"crc32":(\d{1,10}),"record":(.*)\}\n$/s.exec(Buffer.from(bytes).toString('utf8')) ?? []
   if (text === undefined || Number(sum) !== crc32(digest + text)) return undefined
   // The checksum says that we wrote it, and so what it is.
   const record: BlobRecord = JSON.parse(text)
@@ -47,8 +48,15 @@ export function encodeHashes(digest: Digest, hashes: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** Reads {@link encodeHashes} back; `undefined` when they are damaged, another blob's, or not as many as there are pieces. */
-export function decodeHashes(digest: Digest, bytes: Uint8Array, pieceCount: number): Uint8Array | undefined {
+/**
+ * Reads {@link encodeHashes} back; `undefined` when they are damaged, another blob's, or not as many as there are
+ * pieces.
+ */
+export function decodeHashes(
+  digest: Digest,
+  bytes: Uint8Array,
+  pieceCount: number,
+): Uint8Array | undefined {
   if (bytes.byteLength !== 4 + pieceCount * hashBytes) return undefined
   const hashes = bytes.subarray(4)
   const sum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)

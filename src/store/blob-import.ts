@@ -16,7 +16,8 @@ export interface ReceivedBlob {
 }
 
 /**
- * Takes in the bytes of a whole blob, hashing them as they come. Small ones stay in memory, others go to a temporary file.
+ * Takes in the bytes of a whole blob, hashing them as they come. Small ones stay in memory, others go to a temporary
+ * file.
  *
  * @throws {@link OriginError} `ERR_ORIGIN_SIZE` when more or fewer than `sizeBytes` come
  */
@@ -28,7 +29,9 @@ export async function receiveBlob(
 ): Promise<ReceivedBlob> {
   const layout = pieceLayout(sizeBytes)
   const chunks = untilAborted(bytes, signal)
-  return layout.pieceCount <= 1 ? receiveInMemory(layout, chunks) : receiveInFile(layout, chunks, scratch)
+  return layout.pieceCount <= 1
+    ? receiveInMemory(layout, chunks)
+    : receiveInFile(layout, chunks, scratch)
 }
 
 /** Takes in a file that the scratch holds already. */
@@ -51,7 +54,10 @@ export async function receiveFile(
   return { source: sourceOf(file, sizeBytes), hashes: hasher.finish(), remove: () => file.remove() }
 }
 
-async function receiveInMemory(layout: PieceLayout, chunks: AsyncIterable<Uint8Array>): Promise<ReceivedBlob> {
+async function receiveInMemory(
+  layout: PieceLayout,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<ReceivedBlob> {
   const { sizeBytes } = layout
   const received: Uint8Array[] = []
   let count = 0
@@ -93,7 +99,11 @@ async function receiveInFile(
     await file.remove()
     throw error
   }
-  return { source: sourceOf(file, layout.sizeBytes), hashes: hasher.finish(), remove: () => file.remove() }
+  return {
+    source: sourceOf(file, layout.sizeBytes),
+    hashes: hasher.finish(),
+    remove: () => file.remove(),
+  }
 }
 
 /** Cuts chunks of any length at the borders of pieces. */
@@ -108,7 +118,7 @@ async function* pieces(
   for await (const chunk of chunks) {
     count += chunk.byteLength
     if (count > layout.sizeBytes) throw wrongSize(layout.sizeBytes, count)
-    for (let rest = chunk; rest.byteLength > 0; ) {
+    for (let rest = chunk; rest.byteLength > 0;) {
       const own = rest.subarray(0, missing)
       parts.push(own)
       missing -= own.byteLength
@@ -138,5 +148,8 @@ async function* readAll(file: ScratchFile, sizeBytes: number): AsyncGenerator<Ui
 
 function wrongSize(expected: number, actual: number): OriginError {
   const count = actual > expected ? `more than ${expected}` : `only ${actual}`
-  return new OriginError('ERR_ORIGIN_SIZE', `${count} bytes came for a blob of ${expected}: its descriptor is wrong, or they are`)
+  return new OriginError(
+    'ERR_ORIGIN_SIZE',
+    `${count} bytes came for a blob of ${expected}: its descriptor is wrong, or they are`,
+  )
 }

@@ -79,7 +79,10 @@ export class BlobIndex {
     this.#entries.set(entry.digest, entry)
   }
 
-  /** Holds a blob, whether it is there yet or not; the returned function lets go, and says whether it was the last to do so. */
+  /**
+   * Holds a blob, whether it is there yet or not; the returned function lets go, and says whether it was the last to
+   * do so.
+   */
   hold(digest: Digest): () => boolean {
     this.#leases.set(digest, (this.#leases.get(digest) ?? 0) + 1)
     let held = true
@@ -114,5 +117,9 @@ export class BlobIndex {
 
 /** What users see of an entry: a blob that may be anyone's counts as private. */
 export function factsOf({ layout, mediaType, ...entry }: BlobEntry): BlobFacts {
-  return { sizeBytes: layout.sizeBytes, private: entry.private ?? true, ...(mediaType !== undefined && { mediaType }) }
+  return {
+    sizeBytes: layout.sizeBytes,
+    private: entry.private ?? true,
+    ...(mediaType !== undefined && { mediaType }),
+  }
 }

@@ -1,5 +1,11 @@
 import type { Digest } from '../core/digest.ts'
-import { decodeHashes, decodeRecord, encodeHashes, encodeRecord, type BlobRecord } from './blob-facts.ts'
+import {
+  decodeHashes,
+  decodeRecord,
+  encodeHashes,
+  encodeRecord,
+  type BlobRecord,
+} from './blob-facts.ts'
 import type { BlobNotes } from './scratch.ts'
 
 /** What is noted of complete blobs; what is damaged counts as absent. */

@@ -16,7 +16,10 @@ import { unverified, VerifiedReader } from './verified-reader.ts'
 
 /** Records that are read at once when a store is opened. */
 const readsAtOnce = 16
-/** Uses are written down this often, as file systems do with access times: exact to the hour is enough to choose who goes. */
+/**
+ * Uses are written down this often, as file systems do with access times: exact to the hour is enough to choose who
+ * goes.
+ */
 const recordUseEveryMs = 3_600_000
 
 export interface CompleteBlobsInit {
@@ -45,7 +48,12 @@ export class CompleteBlobs {
     this.#records = new BlobRecords(notes)
     this.#clock = clock
     this.#logger = logger
-    this.reader = new VerifiedReader(backend, this.#records, (entry) => this.#quarantine(entry), closed)
+    this.reader = new VerifiedReader(
+      backend,
+      this.#records,
+      (entry) => this.#quarantine(entry),
+      closed,
+    )
   }
 
   /** Reads what is there. */
@@ -62,7 +70,9 @@ export class CompleteBlobs {
     }
     await Promise.all(Array.from({ length: readsAtOnce }, worker))
     const lastUse = (record: BlobRecord | undefined): number => record?.usedAtMs ?? 0
-    for (const { digest, sizeBytes, record } of found.toSorted((a, b) => lastUse(a.record) - lastUse(b.record))) {
+    for (const { digest, sizeBytes, record } of found.toSorted(
+      (a, b) => lastUse(a.record) - lastUse(b.record),
+    )) {
       this.index.add(entryOf(digest, sizeBytes, record))
     }
   }
@@ -85,7 +95,10 @@ export class CompleteBlobs {
    * Holds a blob that somebody reads, until what it returns is disposed of.
    * @throws {@link BlobNotFoundError}
    */
-  async acquire(digest: Digest, options: AbortOptions = {}): Promise<{ readonly entry: BlobEntry } & Disposable> {
+  async acquire(
+    digest: Digest,
+    options: AbortOptions = {},
+  ): Promise<{ readonly entry: BlobEntry } & Disposable> {
     const entry = this.index.get(digest) ?? (await this.find(digest, options))
     if (!entry || (entry.doomed && !this.index.isHeld(digest))) throw new BlobNotFoundError(digest)
     const release = this.hold(digest)
@@ -94,7 +107,12 @@ export class CompleteBlobs {
   }
 
   /** Keeps a verified blob. What is known of one that is there already stays true: private is private. */
-  keep(blob: Descriptor, source: BlobSource, facts: PartFacts, options: AbortOptions = {}): Promise<void> {
+  keep(
+    blob: Descriptor,
+    source: BlobSource,
+    facts: PartFacts,
+    options: AbortOptions = {},
+  ): Promise<void> {
     const { digest, size } = blob
     return this.#writing.run(digest, async () => {
       const before = this.index.get(digest)
@@ -113,7 +131,11 @@ export class CompleteBlobs {
       // Before the blob: once it can be seen, nobody may take it for public.
       await this.#records.write(digest, recordOf(entry))
       await this.#records.writeHashes(digest, layout.pieceCount, facts.hashes)
-      await this.#backend.put({ ...blob, mediaType: entry.mediaType ?? mediaTypes.octetStream }, source, options)
+      await this.#backend.put(
+        { ...blob, mediaType: entry.mediaType ?? mediaTypes.octetStream },
+        source,
+        options,
+      )
       this.index.add(entry)
     })
   }
@@ -182,7 +204,8 @@ export class CompleteBlobs {
     const { entry, damaged } = await this.#writing.run(digest, async () => {
       const raced = this.index.get(digest)
       const sizeBytes = raced ? undefined : await this.#backend.stat(digest)
-      if (sizeBytes === undefined) return { entry: raced?.doomed ? undefined : raced, damaged: false }
+      if (sizeBytes === undefined)
+        return { entry: raced?.doomed ? undefined : raced, damaged: false }
       const record = await this.#records.read(digest)
       const adopted = entryOf(digest, record?.sizeBytes ?? sizeBytes, record)
       this.index.add(adopted)
@@ -226,5 +249,11 @@ function entryOf(digest: Digest, sizeBytes: number, record: BlobRecord | undefin
 
 function recordOf(entry: BlobEntry): BlobRecord {
   const { layout, mediaType, pinned, recordedUseMs } = entry
-  return { sizeBytes: layout.sizeBytes, private: entry.private, mediaType, pinned, usedAtMs: recordedUseMs }
+  return {
+    sizeBytes: layout.sizeBytes,
+    private: entry.private,
+    mediaType,
+    pinned,
+    usedAtMs: recordedUseMs,
+  }
 }

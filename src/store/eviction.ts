@@ -4,8 +4,8 @@ export interface EvictionCandidate {
 }
 
 /**
- * Chooses what to delete so that at least `neededBytes` come free: from the first candidate on, and no more than is needed. `undefined`
- * when all of them together would not do: then nothing is to be deleted.
+ * Chooses what to delete so that at least `neededBytes` come free: from the first candidate on, and no more than is
+ * needed. `undefined` when all of them together would not do: then nothing is to be deleted.
  *
  * @param candidates - what nobody holds, least recently used first
  */

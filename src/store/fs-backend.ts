@@ -21,7 +21,8 @@ const quarantineBytes = 2 ** 30
 const incomingMs = 24 * hourMs
 
 /**
- * Keeps blobs as read-only files: `blobs/sha256/ab/<hex>` in a directory of its own, made with mode 0700 if it is not there.
+ * Keeps blobs as read-only files: `blobs/sha256/ab/<hex>` in a directory of its own, made with mode 0700 if it is not
+ * there.
  *
  * @param directory - no link, owned by this user, and writable by nobody else
  * @public
@@ -51,12 +52,18 @@ class FsBackend implements StorageBackend {
     return this.#root.join('blobs', 'sha256', hex.slice(0, 2), hex)
   }
 
-  async put({ digest }: Descriptor, source: BlobSource, { signal }: AbortOptions = {}): Promise<void> {
+  async put(
+    { digest }: Descriptor,
+    source: BlobSource,
+    { signal }: AbortOptions = {},
+  ): Promise<void> {
     signal?.throwIfAborted()
     const path = this.path(digest)
     await this.#root.ready()
     const doing = `storing ${digest}`
-    const shard = await whileDoing(doing, () => this.#root.make('blobs', 'sha256', digestHex(digest).slice(0, 2)))
+    const shard = await whileDoing(doing, () =>
+      this.#root.make('blobs', 'sha256', digestHex(digest).slice(0, 2)),
+    )
     // Replacing a file that is there already is harmless, and mends it if it has rotted.
     const moved = await whileDoing(doing, () => movedIntoPlace(source.path, path))
     if (!moved) await this.#writeIntoPlace(digest, source, path, signal)
@@ -101,7 +108,10 @@ class FsBackend implements StorageBackend {
       for (const name of names) {
         const digest = `sha256:${name}`
         if (isDigest(digest) && name.startsWith(shard)) yield digest
-        else this.#root.logger.warn('a file in the store is not ours and was left alone', { path: join(top, shard, name) })
+        else
+          this.#root.logger.warn('a file in the store is not ours and was left alone', {
+            path: join(top, shard, name),
+          })
       }
     }
   }
@@ -123,7 +133,10 @@ class FsBackend implements StorageBackend {
     const path = this.path(digest)
     await this.#root.ready()
     await whileDoing(`setting ${digest} aside`, async () => {
-      const aside = join(await this.#root.make('quarantine'), `${digestHex(digest)}.${randomUUID()}`)
+      const aside = join(
+        await this.#root.make('quarantine'),
+        `${digestHex(digest)}.${randomUUID()}`,
+      )
       await unlessAbsent(rename(path, aside))
       this.#handles.drop(path)
       await this.#expireQuarantine()
@@ -174,7 +187,9 @@ class FsBackend implements StorageBackend {
   async #expireQuarantine(): Promise<void> {
     const files = await filesIn(this.#root.join('quarantine'))
     let keptBytes = 0
-    for (const { path, changedMs, sizeBytes } of files.toSorted((a, b) => b.changedMs - a.changedMs)) {
+    for (const { path, changedMs, sizeBytes } of files.toSorted(
+      (a, b) => b.changedMs - a.changedMs,
+    )) {
       const expired = this.#root.clock.wallMs() - changedMs > quarantineMs
       if (expired || keptBytes + sizeBytes > quarantineBytes) await rm(path, { force: true })
       else keptBytes += sizeBytes

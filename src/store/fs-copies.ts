@@ -15,7 +15,8 @@ const readBytes = 1024 * 1024
 export async function fileSize(path: string): Promise<number> {
   const found = await whileDoing(`reading ${path}`, () =>
     stat(path).catch((cause: unknown) => {
-      if (errnoOf(cause) === 'ENOENT') throw new RequestError('ERR_REQUEST_OPTION', `there is no file ${path}`, { cause })
+      if (errnoOf(cause) === 'ENOENT')
+        throw new RequestError('ERR_REQUEST_OPTION', `there is no file ${path}`, { cause })
       throw cause
     }),
   )
@@ -40,12 +41,15 @@ export async function* readFileChunks(path: string): AsyncGenerator<Uint8Array> 
 }
 
 /**
- * Writes a copy to where a user wants it: whole or not at all. Blocks are shared where the file system can; never the file itself, which
- * an editor of the copy would change.
+ * Writes a copy to where a user wants it: whole or not at all. Blocks are shared where the file system can; never the
+ * file itself, which an editor of the copy would change.
  *
  * @param from - a file, or the bytes
  */
-export async function exportCopy(from: string | AsyncIterable<Uint8Array>, to: string): Promise<void> {
+export async function exportCopy(
+  from: string | AsyncIterable<Uint8Array>,
+  to: string,
+): Promise<void> {
   const doing = `exporting to ${to}`
   const path = resolve(to)
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)

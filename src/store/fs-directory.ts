@@ -61,7 +61,8 @@ export class StoreDirectory {
 
   async #open(): Promise<void> {
     await whileDoing(`opening the store in ${this.path}`, async () => {
-      if (!(await unlessAbsent(lstat(this.path)))) await mkdir(this.path, { recursive: true, mode: 0o700 })
+      if (!(await unlessAbsent(lstat(this.path))))
+        await mkdir(this.path, { recursive: true, mode: 0o700 })
       await checkSafe(this.path)
       await checkFormat(join(this.path, 'format.json'))
       await this.#prepare()
@@ -72,12 +73,17 @@ export class StoreDirectory {
 async function checkSafe(path: string): Promise<void> {
   const found = await lstat(path)
   const user = process.getuid?.()
-  if (found.isSymbolicLink()) throw unsafe(path, 'it is a symbolic link: name the directory that it points to')
+  if (found.isSymbolicLink())
+    throw unsafe(path, 'it is a symbolic link: name the directory that it points to')
   if (!found.isDirectory()) throw unsafe(path, 'it is not a directory: choose another path')
   if (user !== undefined && found.uid !== user) {
-    throw unsafe(path, `it belongs to user ${found.uid} and this is user ${user}: chown it, or choose another directory`)
+    throw unsafe(
+      path,
+      `it belongs to user ${found.uid} and this is user ${user}: chown it, or choose another directory`,
+    )
   }
-  if ((found.mode & 0o022) !== 0) throw unsafe(path, `others may write to it: run chmod 700 ${path}`)
+  if ((found.mode & 0o022) !== 0)
+    throw unsafe(path, `others may write to it: run chmod 700 ${path}`)
 }
 
 function unsafe(path: string, reason: string): StoreError {

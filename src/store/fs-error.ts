@@ -30,7 +30,10 @@ export function toStoreError(cause: unknown, doing: string): unknown {
 }
 
 /** Waits for work on files; its failure says what was being done. */
-export async function whileDoing<Result>(doing: string, work: () => Promise<Result>): Promise<Result> {
+export async function whileDoing<Result>(
+  doing: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
   try {
     return await work()
   } catch (cause) {

@@ -31,16 +31,26 @@ export async function writeAll(
 function withoutFirst(chunks: readonly Uint8Array[], byteCount: number): Uint8Array[] {
   let skip = byteCount
   let index = 0
-  for (let chunk = chunks[0]; chunk && chunk.byteLength <= skip; chunk = chunks[++index]) skip -= chunk.byteLength
+  for (let chunk = chunks[0]; chunk && chunk.byteLength <= skip; chunk = chunks[++index])
+    skip -= chunk.byteLength
   const [partly, ...others] = chunks.slice(index)
   return partly ? [partly.subarray(skip), ...others] : []
 }
 
 /** Fills `target` from `position` on; returns how many bytes there were until the end of the file. */
-export async function readFully(file: FileHandle, target: Uint8Array, position: number): Promise<number> {
+export async function readFully(
+  file: FileHandle,
+  target: Uint8Array,
+  position: number,
+): Promise<number> {
   let filled = 0
   while (filled < target.byteLength) {
-    const { bytesRead } = await file.read(target, filled, target.byteLength - filled, position + filled)
+    const { bytesRead } = await file.read(
+      target,
+      filled,
+      target.byteLength - filled,
+      position + filled,
+    )
     if (bytesRead === 0) break
     filled += bytesRead
   }

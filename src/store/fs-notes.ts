@@ -10,7 +10,11 @@ const suffixes: Readonly<Record<NoteKind, string>> = { facts: '.json', hashes: '
 
 /** Notes as small files: `meta/sha256/ab/<hex>.json` and `.hashes`. */
 export function fsNotes(root: StoreDirectory): BlobNotes {
-  const shardOf = (digest: Digest): string[] => ['meta', 'sha256', digestHex(parseDigest(digest)).slice(0, 2)]
+  const shardOf = (digest: Digest): string[] => [
+    'meta',
+    'sha256',
+    digestHex(parseDigest(digest)).slice(0, 2),
+  ]
   const nameOf = (digest: Digest, kind: NoteKind): string => digestHex(digest) + suffixes[kind]
   return {
     async read(digest, kind) {

@@ -60,7 +60,10 @@ export class Owners {
   async stateOf(id: string): Promise<OwnerState> {
     if (id === this.ownId) return 'alive'
     const path = this.#path(id)
-    const [text, found] = await Promise.all([unlessAbsent(readFile(path, 'utf8')), unlessAbsent(stat(path))])
+    const [text, found] = await Promise.all([
+      unlessAbsent(readFile(path, 'utf8')),
+      unlessAbsent(stat(path)),
+    ])
     if (text === undefined || !found) return 'silent'
     if (text === leftMark) return 'dead'
     const proven = await this.#isRunning(parseIdentity(text))
@@ -70,7 +73,9 @@ export class Owners {
 
   async list(): Promise<string[]> {
     const names = await readdir(this.#root.join('owners'))
-    return names.filter((name) => /^[0-9a-f-]{36}\.json$/.test(name)).map((name) => name.slice(0, 36))
+    return names
+      .filter((name) => /^[0-9a-f-]{36}\.json$/.test(name))
+      .map((name) => name.slice(0, 36))
   }
 
   /** Removes what is left of an owner that has left nothing else. */
@@ -122,7 +127,12 @@ function parseIdentity(text: string): ProcessIdentity | undefined {
   const pattern =
     /^\{"pid":(\d{1,10}),"startTicks":"(\d{0,20})","bootId":"([0-9a-f-]{0,36})","pidNamespace":"(pid:\[\d{1,20}\]|)"\}$/
   const [, pid, startTicks, bootId, pidNamespace] = pattern.exec(text) ?? []
-  if (pid === undefined || startTicks === undefined || bootId === undefined || pidNamespace === undefined) {
+  if (
+    pid === undefined ||
+    startTicks === undefined ||
+    bootId === undefined ||
+    pidNamespace === undefined
+  ) {
     return undefined
   }
   return { pid: Number(pid), startTicks, bootId, pidNamespace }

@@ -36,7 +36,10 @@ export class PartsDirectory {
     this.#owners = owners
   }
 
-  /** A directory for a part of ours that is not there yet. Names never come twice: of those who move one part, one succeeds. */
+  /**
+   * A directory for a part of ours that is not there yet. Names never come twice: of those who move one part, one
+   * succeeds.
+   */
   newPath(digest: Digest | undefined): string {
     const key = digest === undefined ? 'import' : digestHex(digest)
     return this.#root.join('parts', `${key}.${this.#owners.ownId}.${randomUUID()}`)
@@ -68,7 +71,8 @@ export class PartsDirectory {
       }
       const part = await this.#inspect(name, parsed)
       const useless = part.owner === 'dead' && !part.journal
-      if (useless || (part.owner !== 'alive' && (await this.#isOld(path)))) await rm(path, { recursive: true, force: true })
+      if (useless || (part.owner !== 'alive' && (await this.#isOld(path))))
+        await rm(path, { recursive: true, force: true })
       else needed.add(part.ownerId)
     }
     await this.#forgetOwners(needed)
@@ -76,7 +80,8 @@ export class PartsDirectory {
 
   async #forgetOwners(needed: ReadonlySet<string>): Promise<void> {
     for (const id of await this.#owners.list()) {
-      if (!needed.has(id) && (await this.#owners.stateOf(id)) !== 'alive') await this.#owners.forget(id)
+      if (!needed.has(id) && (await this.#owners.stateOf(id)) !== 'alive')
+        await this.#owners.forget(id)
     }
   }
 
@@ -96,7 +101,8 @@ export class PartsDirectory {
   }
 
   async #isOld(path: string): Promise<boolean> {
-    const found = (await unlessAbsent(stat(join(path, journalName)))) ?? (await unlessAbsent(stat(path)))
+    const found =
+      (await unlessAbsent(stat(join(path, journalName)))) ?? (await unlessAbsent(stat(path)))
     return found !== undefined && this.#root.clock.wallMs() - found.mtimeMs > weekMs
   }
 }
@@ -107,7 +113,8 @@ interface ParsedName {
 }
 
 function parseName(name: string): ParsedName | undefined {
-  const [, key, ownerId] = /^([0-9a-f]{64}|import)\.([0-9a-f-]{36})\.[0-9a-f-]{36}$/.exec(name) ?? []
+  const [, key, ownerId] =
+    /^([0-9a-f]{64}|import)\.([0-9a-f-]{36})\.[0-9a-f-]{36}$/.exec(name) ?? []
   return key !== undefined && ownerId !== undefined ? { key, ownerId } : undefined
 }
 

@@ -5,7 +5,12 @@ import { StoreError } from '../core/errors.ts'
 import { pieceRange, type PieceLayout } from '../core/piece-layout.ts'
 import { whileDoing } from './fs-error.ts'
 import { readFully, syncDirectory, writeAll } from './fs-io.ts'
-import { encodeJournalHeader, encodeJournalRecords, type JournalRecord, type PartState } from './journal.ts'
+import {
+  encodeJournalHeader,
+  encodeJournalRecords,
+  type JournalRecord,
+  type PartState,
+} from './journal.ts'
 import type { ScratchFile, ScratchPart } from './scratch.ts'
 
 /** Name of the bytes inside the directory of a part. */
@@ -31,9 +36,14 @@ export class FsScratchFile implements ScratchFile {
   }
 
   async readInto(target: Uint8Array, offset: number): Promise<void> {
-    const filled = await whileDoing('reading a piece back', () => readFully(this.bytes, target, offset))
+    const filled = await whileDoing('reading a piece back', () =>
+      readFully(this.bytes, target, offset),
+    )
     if (filled === target.byteLength) return
-    throw new StoreError('ERR_STORE_CORRUPT', `${this.path} has been cut short: something else writes to it`)
+    throw new StoreError(
+      'ERR_STORE_CORRUPT',
+      `${this.path} has been cut short: something else writes to it`,
+    )
   }
 
   async sync(): Promise<void> {

@@ -1,25 +1,45 @@
 import { constants } from 'node:fs'
 import { copyFile, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { hashBytes, parseDigest, type Digest } from '../core/digest.ts'
-import { pieceLayout, pieceRange, type PieceLayout } from '../core/piece-layout.ts'
+import { parseDigest, type Digest } from '../core/digest.ts'
+import { pieceLayout, type PieceLayout } from '../core/piece-layout.ts'
 import { StoreDirectory, type FsStoreOptions } from './fs-directory.ts'
 import { errnoOf, unlessAbsent, whileDoing } from './fs-error.ts'
-import { openToRead, readFully } from './fs-io.ts'
+import { openToRead } from './fs-io.ts'
 import { fsNotes } from './fs-notes.ts'
 import { Owners } from './fs-owners.ts'
 import { PartsDirectory, type FoundPart } from './fs-parts.ts'
-import { bytesName, FsScratchFile, FsScratchPart, journalName, type OpenJournal } from './fs-scratch-file.ts'
-import { bytesOf, emptyPartState, type JournalRecord, type PartState } from './journal.ts'
-import { hashAt, hashOf } from './piece-hashing.ts'
-import { partInUse, type BlobNotes, type LeftPart, type Scratch, type ScratchFile, type ScratchPart } from './scratch.ts'
+import { copyProvedPieces, endOfStored } from './fs-proved-pieces.ts'
+import {
+  bytesName,
+  FsScratchFile,
+  FsScratchPart,
+  journalName,
+  type OpenJournal,
+} from './fs-scratch-file.ts'
+import { bytesOf, emptyPartState, type PartState } from './journal.ts'
+import {
+  partInUse,
+  type BlobNotes,
+  type LeftPart,
+  type Scratch,
+  type ScratchFile,
+  type ScratchPart,
+} from './scratch.ts'
 
 /** What a file system answers that cannot share blocks between files. */
-const cannotClone: ReadonlySet<string | undefined> = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY'])
+const cannotClone: ReadonlySet<string | undefined> = new Set([
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EXDEV',
+  'EINVAL',
+  'ENOSYS',
+  'ENOTTY',
+])
 
 /**
- * Keeps unfinished blobs as files, so that they can be resumed after a crash. Several processes may use one directory: each writes to files of
- * its own, and takes over what another has left behind.
+ * Keeps unfinished blobs as files, so that they can be resumed after a crash. Several processes may use one
+ * directory: each writes to files of its own, and takes over what another has left behind.
  *
  * @param directory - as for {@link fsBackend}, and possibly the same
  * @public
@@ -67,14 +87,16 @@ class FsScratch implements Scratch {
     })
   }
 
-  async clone(from: string): Promise<ScratchFile | undefined> {
+  async clone(from: string, sizeBytes: number): Promise<ScratchFile | undefined> {
     await this.#root.ready()
     return whileDoing(`copying ${from}`, async () => {
       const path = await this.#makePart(undefined)
       try {
         await copyFile(from, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE)
-        const { size } = await stat(path)
-        return new FsScratchFile(path, pieceLayout(size), await openToRead(path))
+        const file = new FsScratchFile(path, pieceLayout(sizeBytes), await openToRead(path))
+        if ((await stat(path)).size === sizeBytes) return file
+        await file.remove()
+        return undefined
       } catch (error) {
         await rm(dirname(path), { recursive: true, force: true })
         if (cannotClone.has(errnoOf(error))) return undefined
@@ -97,7 +119,8 @@ class FsScratch implements Scratch {
   async remove(digest: Digest): Promise<void> {
     await this.#root.ready()
     await whileDoing(`removing the unfinished copy of ${digest}`, async () => {
-      for (const { path } of await this.#left(digest)) await rm(path, { recursive: true, force: true })
+      for (const { path } of await this.#left(digest))
+        await rm(path, { recursive: true, force: true })
     })
   }
 
@@ -124,7 +147,9 @@ class FsScratch implements Scratch {
     for (const found of await this.#left(digest)) {
       if (found.journal.layout.sizeBytes !== layout.sizeBytes) continue
       try {
-        const part = this.#isAbandoned(found) ? await this.#takeOver(found) : await this.#copy(found)
+        const part = this.#isAbandoned(found)
+          ? await this.#takeOver(found)
+          : await this.#copy(found)
         if (part) return part
       } catch (error) {
         this.#root.logger.warn('an unfinished blob could not be resumed', { digest, error })
@@ -150,7 +175,14 @@ class FsScratch implements Scratch {
 
   async #create(digest: Digest, layout: PieceLayout): Promise<FsScratchPart> {
     const path = await this.#makePart(digest)
-    return this.#part(path, digest, layout, await open(path, 'wx+', 0o600), undefined, emptyPartState(layout))
+    return this.#part(
+      path,
+      digest,
+      layout,
+      await open(path, 'wx+', 0o600),
+      undefined,
+      emptyPartState(layout),
+    )
   }
 
   /** Makes an abandoned part ours; `undefined` when another process was faster, or its bytes are gone. */
@@ -169,7 +201,14 @@ class FsScratch implements Scratch {
       file = await open(join(ours, journalName), 'r+')
       const { size } = await bytes.stat()
       if (endOfStored(layout, state) > size) state.clean = false
-      const part = this.#part(join(ours, bytesName), digest, layout, bytes, { file, endBytes }, state)
+      const part = this.#part(
+        join(ours, bytesName),
+        digest,
+        layout,
+        bytes,
+        { file, endBytes },
+        state,
+      )
       // A torn record at the end must not stand between those that follow.
       await file.truncate(endBytes)
       await part.sync([{ type: 'opened' }])
@@ -224,39 +263,11 @@ class FsScratch implements Scratch {
   }
 }
 
-type ReadablePart = FoundPart & { readonly journal: NonNullable<FoundPart['journal']>; readonly state: PartState }
+type ReadablePart = FoundPart & {
+  readonly journal: NonNullable<FoundPart['journal']>
+  readonly state: PartState
+}
 
 function isReadable(part: FoundPart): part is ReadablePart {
   return part.journal !== undefined && part.state !== undefined
-}
-
-/** Where the last stored piece ends, in bytes. */
-function endOfStored(layout: PieceLayout, { stored }: PartState): number {
-  let end = 0
-  for (const piece of stored.indexes()) end = pieceRange(layout, piece).offset + pieceRange(layout, piece).length
-  return end
-}
-
-async function copyProvedPieces(
-  from: FileHandle,
-  layout: PieceLayout,
-  state: PartState,
-  to: FsScratchPart,
-): Promise<void> {
-  const records: JournalRecord[] = state.private ? [{ type: 'private' }] : []
-  for (const piece of state.stored.indexes()) {
-    const { offset, length } = pieceRange(layout, piece)
-    const bytes = Buffer.allocUnsafeSlow(length)
-    const filled = await readFully(from, bytes, offset)
-    const hash = hashAt(state.hashes, piece)
-    if (filled < length || Buffer.compare(hashOf(bytes), hash) !== 0) continue
-    await to.write(piece, [bytes])
-    const fromOrigin = state.fromOrigin.has(piece)
-    records.push({ type: 'stored', piece, fromOrigin, hash })
-    to.state.stored.add(piece)
-    to.state.hashes.set(hash, piece * hashBytes)
-    if (fromOrigin) to.state.fromOrigin.add(piece)
-  }
-  to.state.private = state.private
-  await to.sync(records)
 }

@@ -16,7 +16,12 @@ import { pieceLayout, pieceRange, type PieceLayout } from '../core/piece-layout.
  * @public
  */
 export type JournalRecord =
-  | { readonly type: 'stored'; readonly piece: number; readonly fromOrigin: boolean; readonly hash: Uint8Array }
+  | {
+      readonly type: 'stored'
+      readonly piece: number
+      readonly fromOrigin: boolean
+      readonly hash: Uint8Array
+    }
   | { readonly type: 'dropped'; readonly piece: number }
   | { readonly type: 'private' }
   | { readonly type: 'opened' }
@@ -71,8 +76,9 @@ export function encodeJournalHeader(digest: Digest, layout: PieceLayout): Uint8A
 }
 
 /**
- * Records of 48 bytes, so that a torn one is known by its place: type u8, flags u8 (1: from the origin), 2 zero bytes,
- * piece u32, hash, sequence u32, crc32. The checksum begins with the header's, so that no record of another journal passes.
+ * Records of 48 bytes, so that a torn one is known by its place: type u8, flags u8 (1: from the origin), 2 zero
+ * bytes, piece u32, hash, sequence u32, crc32. The checksum begins with the header's, so that no record of another
+ * journal passes.
  *
  * @param endBytes - where they will stand in the journal
  */
@@ -100,8 +106,8 @@ export function encodeJournalRecords(
 }
 
 /**
- * Reads as many records as are whole and in order; what a crash tore off or damaged ends the journal. `undefined` when its
- * header is not one of ours, or of a version that we do not know.
+ * Reads as many records as are whole and in order; what a crash tore off or damaged ends the journal. `undefined`
+ * when its header is not one of ours, or of a version that we do not know.
  */
 export function decodeJournal(bytes: Uint8Array): Journal | undefined {
   if (bytes.byteLength < journalHeaderBytes) return undefined
@@ -169,12 +175,15 @@ function decodeRecord(
   layout: PieceLayout,
 ): JournalRecord | undefined {
   const view = viewOf(slot)
-  if (view.getUint32(40) !== sequence || view.getUint32(44) !== crc32(slot.subarray(0, 44), seed)) return undefined
+  if (view.getUint32(40) !== sequence || view.getUint32(44) !== crc32(slot.subarray(0, 44), seed))
+    return undefined
   const type = types[(slot[0] ?? 0) - 1]
   const piece = view.getUint32(4)
   if (type === 'stored' || type === 'dropped') {
     if (piece >= layout.pieceCount) return undefined
-    return type === 'dropped' ? { type, piece } : { type, piece, fromOrigin: slot[1] === 1, hash: slot.slice(8, 40) }
+    return type === 'dropped'
+      ? { type, piece }
+      : { type, piece, fromOrigin: slot[1] === 1, hash: slot.slice(8, 40) }
   }
   return type && { type }
 }

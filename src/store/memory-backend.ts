@@ -10,7 +10,10 @@ import { checkGiven, type BlobSource, type StorageBackend } from './storage-back
  * @public
  */
 export interface MemoryBackendOptions {
-  /** Blobs that would take more than this many bytes in all are refused with `ERR_STORE_NO_SPACE`. @defaultValue no limit */
+  /**
+   * Blobs that would take more than this many bytes in all are refused with `ERR_STORE_NO_SPACE`.
+   * @defaultValue no limit
+   */
   limitBytes?: number | undefined
 }
 
@@ -18,7 +21,9 @@ export interface MemoryBackendOptions {
  * Keeps blobs in memory, as long as the process lives: for tests, and for nodes without a disk.
  * @public
  */
-export function memoryBackend({ limitBytes = Infinity }: MemoryBackendOptions = {}): StorageBackend {
+export function memoryBackend({
+  limitBytes = Infinity,
+}: MemoryBackendOptions = {}): StorageBackend {
   return new MemoryBackend(checkNumber('limitBytes', limitBytes))
 }
 
@@ -33,7 +38,11 @@ class MemoryBackend implements StorageBackend {
     this.#limitBytes = limitBytes
   }
 
-  async put({ digest }: Descriptor, source: BlobSource, { signal }: AbortOptions = {}): Promise<void> {
+  async put(
+    { digest }: Descriptor,
+    source: BlobSource,
+    { signal }: AbortOptions = {},
+  ): Promise<void> {
     signal?.throwIfAborted()
     this.#checkRoom(digest, source.sizeBytes)
     const bytes = new Uint8Array(source.sizeBytes)
@@ -88,7 +97,7 @@ class MemoryBackend implements StorageBackend {
     if (this.#usedBytes - before + sizeBytes <= this.#limitBytes) return
     throw new StoreError(
       'ERR_STORE_NO_SPACE',
-      `${digest} has ${sizeBytes} bytes: with it, blobs would take more than the ${this.#limitBytes} bytes of limitBytes`,
+      `${digest} has ${sizeBytes} bytes: with it, blobs would take more than limitBytes, ${this.#limitBytes}`,
     )
   }
 }

@@ -18,7 +18,10 @@ import {
  * @public
  */
 export interface MemoryScratchOptions {
-  /** Unfinished blobs that would take more than this many bytes in all fail with `ERR_STORE_NO_SPACE`. @defaultValue no limit */
+  /**
+   * Unfinished blobs that would take more than this many bytes in all fail with `ERR_STORE_NO_SPACE`.
+   * @defaultValue no limit
+   */
   limitBytes?: number | undefined
 }
 
@@ -108,7 +111,10 @@ class MemoryPart implements ScratchPart {
     const bytes = new Uint8Array(pieceRange(this.layout, piece).length)
     const grownBytes = bytes.byteLength - (this.#pieces.get(piece)?.byteLength ?? 0)
     if (this.#room.usedBytes + grownBytes > this.#room.limitBytes) {
-      throw new StoreError('ERR_STORE_NO_SPACE', 'unfinished blobs would take more than limitBytes of memoryScratch')
+      throw new StoreError(
+        'ERR_STORE_NO_SPACE',
+        'unfinished blobs would take more than limitBytes of memoryScratch',
+      )
     }
     let filled = 0
     for (const chunk of chunks) {
@@ -120,11 +126,12 @@ class MemoryPart implements ScratchPart {
   }
 
   async readInto(target: Uint8Array, offset: number): Promise<void> {
-    for (let filled = 0; filled < target.byteLength; ) {
+    for (let filled = 0; filled < target.byteLength;) {
       const piece = pieceAt(this.layout, offset + filled)
       const start = offset + filled - pieceRange(this.layout, piece).offset
       const bytes = this.#pieces.get(piece)?.subarray(start, start + target.byteLength - filled)
-      if (!bytes || bytes.byteLength === 0) throw new StoreError('ERR_STORE_IO', `piece ${piece} was not written`)
+      if (!bytes || bytes.byteLength === 0)
+        throw new StoreError('ERR_STORE_IO', `piece ${piece} was not written`)
       target.set(bytes, filled)
       filled += bytes.byteLength
     }

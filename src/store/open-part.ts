@@ -42,7 +42,10 @@ export interface OpenPartInit {
   readonly logger: Logger
 }
 
-/** A {@link StoredPart} over a scratch: it decides in which order things become durable, and whether the whole is what it should be. */
+/**
+ * A {@link StoredPart} over a scratch: it decides in which order things become durable, and whether the whole is what
+ * it should be.
+ */
 export class OpenPart implements StoredPart {
   readonly digest: Digest
   readonly layout: PieceLayout
@@ -71,7 +74,9 @@ export class OpenPart implements StoredPart {
     this.#owner = owner
     this.#logger = logger
     this.#journal = new JournalWriter(scratch, clock)
-    this.#prefix = new PrefixHasher(layout, this.stored, (target, offset) => scratch.readInto(target, offset))
+    this.#prefix = new PrefixHasher(layout, this.stored, (target, offset) =>
+      scratch.readInto(target, offset),
+    )
   }
 
   get private(): boolean {
@@ -81,7 +86,9 @@ export class OpenPart implements StoredPart {
   /** Makes sure of what was here before: after a crash, the bytes of a piece may not be what the journal says. */
   async recover(signal?: AbortSignal): Promise<void> {
     if (!this.#scratch.state.clean) {
-      const buffer = Buffer.allocUnsafeSlow(Math.min(this.layout.pieceLength, this.layout.sizeBytes))
+      const buffer = Buffer.allocUnsafeSlow(
+        Math.min(this.layout.pieceLength, this.layout.sizeBytes),
+      )
       const lost: number[] = []
       for (const piece of this.stored.indexes()) {
         signal?.throwIfAborted()
@@ -101,12 +108,16 @@ export class OpenPart implements StoredPart {
     this.#checkOpen()
     const { length } = this.#rangeOf(piece)
     if (chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0) !== length) {
-      throw new RequestError('ERR_REQUEST_RANGE', `piece ${piece} of ${this.digest} has ${length} bytes, not these`)
+      throw new RequestError(
+        'ERR_REQUEST_RANGE',
+        `piece ${piece} of ${this.digest} has ${length} bytes, not these`,
+      )
     }
     const before = this.hash(piece)
     const fromOrigin = source === 'origin'
     if (before && Buffer.compare(before, hash) === 0) {
-      if (fromOrigin && this.fromOrigin.add(piece)) this.#journal.record({ type: 'stored', piece, fromOrigin, hash })
+      if (fromOrigin && this.fromOrigin.add(piece))
+        this.#journal.record({ type: 'stored', piece, fromOrigin, hash })
       return
     }
     if (before) this.#forget([piece])
@@ -129,7 +140,10 @@ export class OpenPart implements StoredPart {
     const { offset, length } = rangeWithin(this.layout.sizeBytes, range)
     const end = length === 0 ? 0 : pieceAt(this.layout, offset + length - 1) + 1
     if (this.stored.firstMissing(pieceAt(this.layout, offset)) < end) {
-      throw new RequestError('ERR_REQUEST_RANGE', `the ${length} bytes at ${offset} of ${this.digest} are not all here`)
+      throw new RequestError(
+        'ERR_REQUEST_RANGE',
+        `the ${length} bytes at ${offset} of ${this.digest} are not all here`,
+      )
     }
     const bytes = Buffer.allocUnsafeSlow(length)
     try {
@@ -169,7 +183,9 @@ export class OpenPart implements StoredPart {
     await this.#committing?.catch(() => {})
     await this.#end('closed', async () => {
       if (this.#journal.failure === undefined) await this.#journal.flush().catch(() => {})
-      await (this.#journal.failure === undefined ? this.#scratch.close(true) : this.#scratch.remove())
+      await (this.#journal.failure === undefined
+        ? this.#scratch.close(true)
+        : this.#scratch.remove())
     })
   }
 
@@ -194,7 +210,11 @@ export class OpenPart implements StoredPart {
     const actual = await this.#prefix.finish()
     if (actual !== this.digest) throw new DigestMismatchError(this.digest, actual)
     await this.#journal.syncBytes()
-    await this.#owner.keep(sourceOf(this.#scratch, this.layout.sizeBytes), { private: this.#private, mediaType, hashes: this.#hashes })
+    await this.#owner.keep(sourceOf(this.#scratch, this.layout.sizeBytes), {
+      private: this.#private,
+      mediaType,
+      hashes: this.#hashes,
+    })
   }
 
   /** What fails at the end is only lost work: the blob is kept already, or will be fetched again. */
@@ -246,8 +266,12 @@ export class OpenPart implements StoredPart {
 
   #rangeOf(piece: number): ByteRange {
     const { pieceCount } = this.layout
-    if (Number.isInteger(piece) && piece >= 0 && piece < pieceCount) return pieceRange(this.layout, piece)
-    throw new RequestError('ERR_REQUEST_RANGE', `${this.digest} has ${pieceCount} pieces, and no piece ${piece}`)
+    if (Number.isInteger(piece) && piece >= 0 && piece < pieceCount)
+      return pieceRange(this.layout, piece)
+    throw new RequestError(
+      'ERR_REQUEST_RANGE',
+      `${this.digest} has ${pieceCount} pieces, and no piece ${piece}`,
+    )
   }
 
   #isCommitted(): boolean {

@@ -84,7 +84,11 @@ export class OpenParts {
       logger,
       owner: {
         async keep(source, facts) {
-          const blob = { digest, size: sizeBytes, mediaType: facts.mediaType ?? mediaTypes.octetStream }
+          const blob = {
+            digest,
+            size: sizeBytes,
+            mediaType: facts.mediaType ?? mediaTypes.octetStream,
+          }
           await blobs.keep(blob, source, facts)
           release()
         },

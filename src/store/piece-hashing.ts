@@ -27,7 +27,7 @@ export class BlobHasher {
   /** Takes the next bytes; they must not go beyond the layout. */
   update(bytes: Uint8Array): void {
     this.#whole.update(bytes)
-    for (let rest = bytes; rest.byteLength > 0; ) {
+    for (let rest = bytes; rest.byteLength > 0;) {
       const own = rest.subarray(0, this.#missing)
       this.#piece.update(own)
       this.#missing -= own.byteLength
@@ -49,7 +49,9 @@ export class BlobHasher {
   }
 
   #pieceLength(): number {
-    return this.#index < this.#layout.pieceCount ? pieceRange(this.#layout, this.#index).length : Infinity
+    return this.#index < this.#layout.pieceCount
+      ? pieceRange(this.#layout, this.#index).length
+      : Infinity
   }
 }
 

@@ -13,7 +13,10 @@ export interface PieceStoreOptions {
    * @defaultValue files in the directory of a backend that has one, else memory
    */
   scratch?: Scratch | undefined
-  /** Bytes that all blobs together may take. To stay within, those not used for longest are deleted. @defaultValue no limit */
+  /**
+   * Bytes that all blobs together may take. To stay within, those not used for longest are deleted.
+   * @defaultValue no limit
+   */
   quotaBytes?: number | undefined
   /** @defaultValue the machine's */
   clock?: Clock | undefined

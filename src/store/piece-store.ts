@@ -1,36 +1,46 @@
 import { rangeWithin, type ByteRange } from '../core/byte-range.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
-import { mediaTypes, parseSize, type Descriptor } from '../core/descriptor.ts'
+import { parseSize, type Descriptor } from '../core/descriptor.ts'
 import { parseDigest, type Digest } from '../core/digest.ts'
-import { BlobNotFoundError, DigestMismatchError, RequestError, StoreError } from '../core/errors.ts'
+import { BlobNotFoundError, StoreError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/log.ts'
 import { checkNumber, type AbortOptions } from '../core/options.ts'
 import { pieceAt, pieceRange } from '../core/piece-layout.ts'
 import type { BlobFacts } from './blob-facts.ts'
-import { receiveBlob, receiveFile, type ReceivedBlob } from './blob-import.ts'
 import { factsOf } from './blob-index.ts'
 import { CompleteBlobs } from './complete-blobs.ts'
-import { exportCopy, fileSize, readFileChunks } from './fs-copies.ts'
+import { exportCopy } from './fs-copies.ts'
 import { fsScratch } from './fs-scratch.ts'
+import { Importer } from './importer.ts'
 import { memoryScratch } from './memory-scratch.ts'
 import { OpenParts } from './open-parts.ts'
 import { hashAt } from './piece-hashing.ts'
-import type { ImportFileOptions, ImportOptions, PieceStoreOptions, StoreUsage } from './piece-store-options.ts'
+import type {
+  ImportFileOptions,
+  ImportOptions,
+  PieceStoreOptions,
+  StoreUsage,
+} from './piece-store-options.ts'
 import type { LeftPart, Scratch } from './scratch.ts'
 import { Space } from './space.ts'
 import type { StorageBackend } from './storage-backend.ts'
 import type { StoredPart } from './stored-part.ts'
 
 export type { BlobFacts } from './blob-facts.ts'
-export type { ImportFileOptions, ImportOptions, PieceStoreOptions, StoreUsage } from './piece-store-options.ts'
+export type {
+  ImportFileOptions,
+  ImportOptions,
+  PieceStoreOptions,
+  StoreUsage,
+} from './piece-store-options.ts'
 export type { PieceSource, StoredPart } from './stored-part.ts'
 
 /** Bytes that a stream hands on at once. */
 const streamBytes = 1024 * 1024
 
 /**
- * Blobs on this machine, on top of any {@link StorageBackend}. What it shows is complete and verified; what is unfinished is resumed, also after
- * a crash; it stays within its quota; and it never deletes what somebody holds.
+ * Blobs on this machine, on top of any {@link StorageBackend}. What it shows is complete and verified; what is
+ * unfinished is resumed, also after a crash; it stays within its quota; and it never deletes what somebody holds.
  *
  * @example
  * ```ts
@@ -48,6 +58,7 @@ export class PieceStore implements AsyncDisposable {
   readonly #blobs: CompleteBlobs
   readonly #space: Space
   readonly #parts: OpenParts
+  readonly #importer: Importer
   readonly #closed = new AbortController()
   #closing: Promise<void> | undefined
 
@@ -59,11 +70,14 @@ export class PieceStore implements AsyncDisposable {
     const { notes } = scratch
     const blobs = new CompleteBlobs({ backend, notes, clock, logger, closed: this.#closed.signal })
     this.#blobs = blobs
-    this.#space = new Space(checkNumber('quotaBytes', options.quotaBytes ?? Infinity), blobs.index, {
+    const quotaBytes = checkNumber('quotaBytes', options.quotaBytes ?? Infinity)
+    const space = new Space(quotaBytes, blobs.index, {
       blob: (entry) => blobs.discard(entry),
       unfinished: (digest) => scratch.remove(digest),
     })
-    this.#parts = new OpenParts({ scratch, blobs, space: this.#space, clock, logger })
+    this.#space = space
+    this.#parts = new OpenParts({ scratch, blobs, space, clock, logger })
+    this.#importer = new Importer(scratch, blobs, space)
   }
 
   /**
@@ -101,7 +115,8 @@ export class PieceStore implements AsyncDisposable {
    * @param range - without it, the whole blob
    * @throws {@link BlobNotFoundError} when the blob is not here
    * @throws {@link RequestError} `ERR_REQUEST_RANGE` when the range is not inside the blob
-   * @throws {@link StoreError} `ERR_STORE_CORRUPT` when the bytes are not what they were; the blob is set aside, and gone
+   * @throws {@link StoreError} `ERR_STORE_CORRUPT` when the bytes are not what they were; the blob is set aside, and
+   * gone
    */
   async read(digest: Digest, range?: ByteRange, options: AbortOptions = {}): Promise<Uint8Array> {
     this.#checkOpen(options)
@@ -114,14 +129,18 @@ export class PieceStore implements AsyncDisposable {
    * The bytes of a complete blob, in order. It is not evicted meanwhile.
    * @throws as {@link PieceStore.read} does
    */
-  async *stream(digest: Digest, range?: ByteRange, options: AbortOptions = {}): AsyncGenerator<Uint8Array> {
+  async *stream(
+    digest: Digest,
+    range?: ByteRange,
+    options: AbortOptions = {},
+  ): AsyncGenerator<Uint8Array> {
     this.#checkOpen(options)
     using held = await this.#blobs.acquire(digest, options)
     const { entry } = held
     const { layout } = entry
     const { offset, length } = rangeWithin(layout.sizeBytes, range)
     const end = offset + length
-    for (let position = offset; position < end; ) {
+    for (let position = offset; position < end;) {
       const piece = pieceRange(layout, pieceAt(layout, position))
       const sliceEnd = Math.min(end, piece.offset + piece.length, position + streamBytes)
       const slice = { offset: position, length: sliceEnd - position }
@@ -138,8 +157,8 @@ export class PieceStore implements AsyncDisposable {
   }
 
   /**
-   * sha256 of each piece of a complete blob, in order; none for a blob of one piece, whose hash is its digest. Where they are not known, the
-   * blob is read once.
+   * sha256 of each piece of a complete blob, in order; none for a blob of one piece, whose hash is its digest. Where
+   * they are not known, the blob is read once.
    *
    * @throws as {@link PieceStore.read} does
    */
@@ -175,54 +194,39 @@ export class PieceStore implements AsyncDisposable {
   }
 
   /**
-   * Takes in a whole blob. Its bytes are verified before it can be seen; of a blob that is here already they are not read.
+   * Takes in a whole blob. Its bytes are verified before it can be seen; of a blob that is here already they are not
+   * read.
    *
    * @param bytes - in order, in chunks that nobody changes afterwards
-   * @throws {@link DigestMismatchError} or {@link OriginError} `ERR_ORIGIN_SIZE` when the bytes are not those of the descriptor; nothing is kept
+   * @throws {@link DigestMismatchError} or {@link OriginError} `ERR_ORIGIN_SIZE` when the bytes are not those of the
+   * descriptor; nothing is kept
    * @throws {@link StoreError} `ERR_STORE_NO_SPACE` when it does not fit
    */
-  async import(blob: Descriptor, bytes: AsyncIterable<Uint8Array>, options: ImportOptions = {}): Promise<void> {
+  async import(
+    blob: Descriptor,
+    bytes: AsyncIterable<Uint8Array>,
+    options: ImportOptions = {},
+  ): Promise<void> {
     this.#checkOpen(options)
-    parseDigest(blob.digest)
-    const sizeBytes = parseSize(blob.size)
-    if (await this.#isHere(blob, options)) return endUnread(bytes)
-    const release = await this.#space.reserve(undefined, sizeBytes)
-    try {
-      const received = await receiveBlob(this.#scratch, sizeBytes, bytes, options.signal)
-      await this.#keepReceived(blob, received, options)
-    } finally {
-      release()
-    }
+    await this.#importer.importBytes(blob, bytes, options)
   }
 
   /**
-   * Takes in a copy of a file; where the file system can, it shares the blocks. Resolves to what the file turned out to be.
+   * Takes in a copy of a file; where the file system can, it shares the blocks. Resolves to what the file turned out
+   * to be.
    *
    * @throws {@link RequestError} `ERR_REQUEST_OPTION` when there is no such file
    * @throws {@link StoreError} `ERR_STORE_NO_SPACE` when it does not fit
    */
-  async importFile(
-    path: string,
-    options: ImportFileOptions = {},
-  ): Promise<Descriptor> {
+  async importFile(path: string, options: ImportFileOptions = {}): Promise<Descriptor> {
     this.#checkOpen(options)
-    const { mediaType = mediaTypes.octetStream, signal } = options
-    const size = parseSize(await fileSize(path))
-    const release = await this.#space.reserve(undefined, size)
-    try {
-      const clone = await this.#scratch.clone?.(path)
-      const received = clone
-        ? await receiveFile(clone, size, signal)
-        : await receiveBlob(this.#scratch, size, readFileChunks(path), signal)
-      const blob = { digest: received.hashes.digest, size, mediaType }
-      await this.#keepReceived(blob, received, options)
-      return blob
-    } finally {
-      release()
-    }
+    return this.#importer.importFile(path, options)
   }
 
-  /** Deletes a blob: for newcomers at once, for those who hold or read it when they have finished. Deleting what is absent is not an error. */
+  /**
+   * Deletes a blob: for newcomers at once, for those who hold or read it when they have finished. Deleting what is
+   * absent is not an error.
+   */
   async delete(digest: Digest): Promise<void> {
     this.#checkOpen()
     const entry = await this.#blobs.find(digest)
@@ -268,7 +272,10 @@ export class PieceStore implements AsyncDisposable {
     await exportCopy(path ?? this.stream(digest, undefined, options), toPath)
   }
 
-  /** The file that holds a complete blob, where the backend keeps files. It is read-only: copy it, and hold a lease meanwhile. */
+  /**
+   * The file that holds a complete blob, where the backend keeps files. It is read-only: copy it, and hold a lease
+   * meanwhile.
+   */
   path(digest: Digest): string | undefined {
     const entry = this.#blobs.index.get(digest)
     return entry && this.#backend.path?.(digest)
@@ -301,35 +308,6 @@ export class PieceStore implements AsyncDisposable {
     }
   }
 
-  /** Whether a blob is here; if so, it becomes private if it is to be, and public only where nobody knew how it came. */
-  async #isHere({ digest, size }: Descriptor, options: ImportOptions): Promise<boolean> {
-    const entry = await this.#blobs.find(digest, options)
-    if (!entry) return false
-    const { sizeBytes } = entry.layout
-    if (sizeBytes !== size) {
-      throw new RequestError('ERR_REQUEST_SIZE', `${digest} has ${sizeBytes} bytes here, and its descriptor says ${size}`)
-    }
-    const isPrivate = entry.private || (options.private ?? false)
-    if (isPrivate !== entry.private) {
-      await this.#blobs.amend(entry, (known) => {
-        known.private = isPrivate
-      })
-    }
-    return true
-  }
-
-  async #keepReceived(blob: Descriptor, received: ReceivedBlob, options: ImportOptions): Promise<void> {
-    const { source, hashes } = received
-    try {
-      if (hashes.digest !== blob.digest) throw new DigestMismatchError(blob.digest, hashes.digest)
-      if (await this.#isHere(blob, options)) return
-      const facts = { private: options.private ?? false, mediaType: blob.mediaType, hashes: hashes.pieces }
-      await this.#blobs.keep(blob, source, facts, { signal: options.signal })
-    } finally {
-      await received.remove()
-    }
-  }
-
   async #setPinned(digest: Digest, pinned: boolean): Promise<void> {
     const entry = await this.#blobs.find(digest)
     if (!entry) throw new BlobNotFoundError(digest)
@@ -355,20 +333,14 @@ export class PieceStore implements AsyncDisposable {
   }
 }
 
-function defaultScratch(backend: StorageBackend, options: { clock: Clock; logger: Logger }): Scratch {
+function defaultScratch(
+  backend: StorageBackend,
+  options: { clock: Clock; logger: Logger },
+): Scratch {
   const directory = 'directory' in backend ? backend.directory : undefined
   return typeof directory === 'string' ? fsScratch(directory, options) : memoryScratch()
 }
 
 function closedError(): StoreError {
   return new StoreError('ERR_STORE_CLOSED', 'the store is closed: open it again')
-}
-
-/** Lets go of bytes that are not needed. A stream that was never begun would not close: its first chunk is taken. */
-async function endUnread(bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const chunk of bytes) if (chunk) break
-  } catch {
-    // Whatever ails the source, the blob is here.
-  }
 }

@@ -8,8 +8,8 @@ import { pieceRange, type PieceLayout } from '../core/piece-layout.ts'
 const readBytes = 1024 * 1024
 
 /**
- * Hashes a blob while its pieces come in any order: what comes in order at once, the rest is read back as soon as the gap
- * before it is filled. So the digest is known soon after the last piece, without another pass over all of it.
+ * Hashes a blob while its pieces come in any order: what comes in order at once, the rest is read back as soon as the
+ * gap before it is filled. So the digest is known soon after the last piece, without another pass over all of it.
  */
 export class PrefixHasher {
   readonly #layout: PieceLayout
@@ -62,7 +62,10 @@ export class PrefixHasher {
   async finish(): Promise<Digest> {
     while (this.#next < this.#layout.pieceCount) {
       if (this.#stopped || !this.#stored.has(this.#next)) {
-        throw new StoreError('ERR_STORE_CLOSED', 'the unfinished blob was changed or closed while it was verified')
+        throw new StoreError(
+          'ERR_STORE_CLOSED',
+          'the unfinished blob was changed or closed while it was verified',
+        )
       }
       await this.#run()
     }
@@ -105,7 +108,7 @@ export class PrefixHasher {
     while (!this.#stopped && this.#stored.has(this.#next)) {
       const generation = this.#generation
       const { offset, length } = pieceRange(this.#layout, this.#next)
-      for (let done = 0; done < length && generation === this.#generation; ) {
+      for (let done = 0; done < length && generation === this.#generation;) {
         const target = this.#buffer.subarray(0, Math.min(this.#buffer.byteLength, length - done))
         await this.#readInto(target, offset + done)
         done += target.byteLength

@@ -28,8 +28,8 @@ export interface ScratchPart extends ScratchFile {
   /** What is here from before. */
   readonly state: PartState
   /**
-   * Once it resolves, first what was written before, and then the records, survive a crash: never a record without its bytes.
-   * A failure is final: the medium may have lost anything, and the part must be removed.
+   * Once it resolves, first what was written before, and then the records, survive a crash: never a record without
+   * its bytes. A failure is final: the medium may have lost anything, and the part must be removed.
    */
   sync(records?: readonly JournalRecord[]): Promise<void>
   /**
@@ -71,8 +71,8 @@ export interface BlobNotes {
 }
 
 /**
- * Where a {@link PieceStore} keeps unfinished blobs, and its notes on all blobs: `fsScratch(directory)` or `memoryScratch()`.
- * It belongs to one store at a time; several processes may each have one on the same directory.
+ * Where a {@link PieceStore} keeps unfinished blobs, and its notes on all blobs: `fsScratch(directory)` or
+ * `memoryScratch()`. It belongs to one store at a time; several processes may each have one on the same directory.
  * @public
  */
 export interface Scratch {
@@ -85,8 +85,11 @@ export interface Scratch {
   open(digest: Digest, sizeBytes: number): Promise<ScratchPart>
   /** Opens a file for bytes that are not resumed; `layout` is how they are cut. */
   temporary(layout: PieceLayout): Promise<ScratchFile>
-  /** A private copy of a file that shares its blocks; `undefined` where the file system cannot do that. */
-  clone?(path: string): Promise<ScratchFile | undefined>
+  /**
+   * A private copy of a file that shares its blocks; `undefined` where the file system cannot do that, or the file has
+   * another size by now.
+   */
+  clone?(path: string, sizeBytes: number): Promise<ScratchFile | undefined>
   /** The unfinished copies that nobody has open. */
   list(): AsyncIterable<LeftPart>
   /** Removes the unfinished copies of a blob that nobody has open. */
@@ -97,5 +100,8 @@ export interface Scratch {
 
 /** The answer to who opens a part that is open. */
 export function partInUse(digest: Digest): StoreError {
-  return new StoreError('ERR_STORE_LOCKED', `${digest} is being written here already: wait until that is finished`)
+  return new StoreError(
+    'ERR_STORE_LOCKED',
+    `${digest} is being written here already: wait until that is finished`,
+  )
 }

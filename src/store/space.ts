@@ -15,7 +15,10 @@ interface Candidate {
   evict(): Promise<void>
 }
 
-/** The space that a store may take: whoever wants to write a blob reserves its bytes first, and what was not used for longest makes room. */
+/**
+ * The space that a store may take: whoever wants to write a blob reserves its bytes first, and what was not used for
+ * longest makes room.
+ */
 export class Space {
   readonly quotaBytes: number
   readonly #index: BlobIndex
@@ -44,10 +47,11 @@ export class Space {
   }
 
   /**
-   * Makes room for a blob, its unfinished copy included if there is one. Call what it returns when the bytes are counted otherwise, or
-   * not needed any more.
+   * Makes room for a blob, its unfinished copy included if there is one. Call what it returns when the bytes are
+   * counted otherwise, or not needed any more.
    *
-   * @throws {@link StoreError} `ERR_STORE_NO_SPACE` when not even all blobs that may go would make room; then none has gone
+   * @throws {@link StoreError} `ERR_STORE_NO_SPACE` when not even all blobs that may go would make room; then none
+   * has gone
    */
   async reserve(digest: Digest | undefined, sizeBytes: number): Promise<() => void> {
     const ownBytes = digest === undefined ? 0 : (this.#left.get(digest) ?? 0)
@@ -56,8 +60,8 @@ export class Space {
     if (!victims) {
       throw new StoreError(
         'ERR_STORE_NO_SPACE',
-        `${sizeBytes} bytes do not fit: ${this.usedBytes} of ${this.quotaBytes} bytes are used, and too little of it may be evicted; ` +
-          'close or unpin blobs, or raise quotaBytes',
+        `${sizeBytes} bytes do not fit: ${this.usedBytes} of ${this.quotaBytes} are used, and not enough of ` +
+          'them may be evicted; close or unpin blobs, or raise quotaBytes',
       )
     }
     if (digest !== undefined) this.#left.delete(digest)

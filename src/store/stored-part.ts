@@ -10,8 +10,9 @@ import type { PieceLayout } from '../core/piece-layout.ts'
 export type PieceSource = 'origin' | 'peer'
 
 /**
- * The unfinished copy of a blob, open for writing. What it holds survives {@link StoredPart.close} and, but for the last two seconds or 64 MiB,
- * a crash. After a failure of the disk that may have lost bytes, every call rejects with that failure, and closing discards it.
+ * The unfinished copy of a blob, open for writing. What it holds survives {@link StoredPart.close} and, but for the
+ * last two seconds or 64 MiB, a crash. After a failure of the disk that may have lost bytes, every call rejects with
+ * that failure, and closing discards it.
  * @public
  */
 export interface StoredPart {
@@ -25,8 +26,8 @@ export interface StoredPart {
   /** The blob came with credentials. */
   readonly private: boolean
   /**
-   * Stores a piece. One that is there already is replaced, unless it is the same: then only an origin's word is noted. The calls for one piece
-   * follow each other.
+   * Stores a piece. One that is there already is replaced, unless it is the same: then only an origin's word is
+   * noted. The calls for one piece follow each other.
    *
    * @param chunks - the whole piece; they must not change before this resolves
    * @param hash - sha256 of the piece, which the caller has checked; without it, it is computed
@@ -54,7 +55,8 @@ export interface StoredPart {
    * Verifies the whole blob and makes it visible. The part ends with it.
    *
    * @param facts - what is to be known of the blob; `mediaType` is what its bytes are
-   * @throws {@link DigestMismatchError} when the bytes are not those of the digest; the part stays, for pieces to be dropped
+   * @throws {@link DigestMismatchError} when the bytes are not those of the digest; the part stays, for pieces to be
+   * dropped
    * @throws {@link RequestError} `ERR_REQUEST_RANGE` when pieces are missing
    */
   commit(facts?: { mediaType?: string | undefined }): Promise<void>

@@ -18,8 +18,9 @@ export function unverified({ pieceCount }: PieceLayout): FirstUse {
 }
 
 /**
- * Reads complete blobs, and compares each piece with its hash the first time since the store was opened: disks forget. Where the hashes of the
- * pieces are known, that costs one piece at a time; otherwise one pass over the whole blob.
+ * Reads complete blobs, and compares each piece with its hash the first time since the store was opened: disks
+ * forget. Where the hashes of the pieces are known, that costs one piece at a time; otherwise one pass over the whole
+ * blob.
  */
 export class VerifiedReader {
   readonly #backend: StorageBackend
@@ -70,7 +71,8 @@ export class VerifiedReader {
   /** sha256 of all pieces; read from the notes, or from the blob the first time. */
   async hashes(entry: BlobEntry, { signal }: AbortOptions = {}): Promise<Uint8Array> {
     const { digest, layout } = entry
-    if (layout.pieceCount <= 1) return layout.pieceCount === 0 ? new Uint8Array(0) : digestToBytes(digest)
+    if (layout.pieceCount <= 1)
+      return layout.pieceCount === 0 ? new Uint8Array(0) : digestToBytes(digest)
     const { firstUse } = entry
     if (!firstUse) return abortable(this.#findHashes(entry), signal)
     firstUse.hashes ??= this.#findHashes(entry).catch((error: unknown) => {
@@ -81,7 +83,11 @@ export class VerifiedReader {
   }
 
   /** The piece, if it had to be read to be compared. */
-  async #checkPiece(entry: BlobEntry, piece: number, options: AbortOptions): Promise<Uint8Array | undefined> {
+  async #checkPiece(
+    entry: BlobEntry,
+    piece: number,
+    options: AbortOptions,
+  ): Promise<Uint8Array | undefined> {
     const hashes = await this.hashes(entry, options)
     const { firstUse } = entry
     if (!firstUse || firstUse.checked.has(piece)) return undefined
@@ -109,13 +115,19 @@ export class VerifiedReader {
     return found.pieces
   }
 
-  async #readExactly(entry: BlobEntry, range: ByteRange, options: AbortOptions): Promise<Uint8Array> {
+  async #readExactly(
+    entry: BlobEntry,
+    range: ByteRange,
+    options: AbortOptions,
+  ): Promise<Uint8Array> {
     let bytes: Uint8Array
     try {
       bytes = await this.#backend.read(entry.digest, range, options)
     } catch (error) {
       // The range is inside the blob that was put: there is less of it now.
-      const cut = error instanceof RequestError || (error instanceof StoreError && error.code === 'ERR_STORE_CORRUPT')
+      const cut =
+        error instanceof RequestError ||
+        (error instanceof StoreError && error.code === 'ERR_STORE_CORRUPT')
       throw cut ? await this.#damaged(entry, error) : error
     }
     if (bytes.byteLength !== range.length) throw await this.#damaged(entry)

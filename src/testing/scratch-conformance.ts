@@ -21,13 +21,15 @@ export interface ScratchFixture {
 }
 
 /**
- * The promises of {@link Scratch}, one case each, for any test runner. What a case leaves behind it looks for in the same scratch, and after
- * `reopen`, where there is one.
+ * The promises of {@link Scratch}, one case each, for any test runner. What a case leaves behind it looks for in the
+ * same scratch, and after `reopen`, where there is one.
  *
  * @param open - makes a scratch without parts, for each case another one
  * @public
  */
-export function scratchConformance(open: () => Promise<ScratchFixture>): readonly ConformanceCase[] {
+export function scratchConformance(
+  open: () => Promise<ScratchFixture>,
+): readonly ConformanceCase[] {
   return Object.entries(promises).map(([name, prove]) => ({
     name,
     async run() {
@@ -60,7 +62,8 @@ const nothingLasting = async (): Promise<void> => {}
 const promises: Readonly<Record<string, Prove>> = {
   async 'pieces written in any order are read back, also across their borders'(scratch) {
     const part = await scratch.open(blob.digest, blob.sizeBytes)
-    for (const piece of [3, 0, 4, 2, 1]) await part.write(piece, inChunks(bytesOf(blob, layout, piece)))
+    for (const piece of [3, 0, 4, 2, 1])
+      await part.write(piece, inChunks(bytesOf(blob, layout, piece)))
     await assertReads(part, blob, 0, blob.sizeBytes)
     await assertReads(part, blob, layout.pieceLength - 10, 20)
     await assertReads(part, blob, blob.sizeBytes - 80, 80)
@@ -75,7 +78,9 @@ const promises: Readonly<Record<string, Prove>> = {
     await part.sync([stored(1)])
     await part.close(true)
     return (later) =>
-      withPart(later, blob, (found) => assertReads(found, blob, layout.pieceLength, layout.pieceLength))
+      withPart(later, blob, (found) =>
+        assertReads(found, blob, layout.pieceLength, layout.pieceLength),
+      )
   },
 
   async 'what was recorded is there when it is opened again, with its bytes'(scratch) {
@@ -95,7 +100,10 @@ const promises: Readonly<Record<string, Prove>> = {
         assert.deepEqual([state.private, state.clean], [true, true])
         for (const piece of [2, 4]) {
           const { offset, length } = pieceRange(layout, piece)
-          assert.equal(Buffer.compare(state.hashes.subarray(piece * 32, (piece + 1) * 32), hashOf(piece)), 0)
+          assert.equal(
+            Buffer.compare(state.hashes.subarray(piece * 32, (piece + 1) * 32), hashOf(piece)),
+            0,
+          )
           await assertReads(found, blob, offset, length)
         }
       })
@@ -160,7 +168,9 @@ const promises: Readonly<Record<string, Prove>> = {
   },
 
   async 'of two who open a part at once one gets it'(scratch) {
-    const results = await Promise.allSettled([1, 2, 3].map(() => scratch.open(blob.digest, blob.sizeBytes)))
+    const results = await Promise.allSettled(
+      [1, 2, 3].map(() => scratch.open(blob.digest, blob.sizeBytes)),
+    )
     const opened = results.filter((result) => result.status === 'fulfilled')
     assert.equal(opened.length, 1)
     await opened[0]?.value.close(true)
@@ -175,10 +185,17 @@ const promises: Readonly<Record<string, Prove>> = {
       const bySize = left.toSorted((a, b) => a.sizeBytes - b.sizeBytes)
       assert.deepEqual(bySize, [
         { digest: blob.digest, sizeBytes: blob.sizeBytes, storedBytes: layout.pieceLength + 77 },
-        { digest: other.digest, sizeBytes: other.sizeBytes, storedBytes: pieceLayout(other.sizeBytes).pieceLength },
+        {
+          digest: other.digest,
+          sizeBytes: other.sizeBytes,
+          storedBytes: pieceLayout(other.sizeBytes).pieceLength,
+        },
       ])
       await withPart(later, blob, async () => {
-        assert.deepEqual((await collect(later.list())).map(({ digest }) => digest), [other.digest])
+        assert.deepEqual(
+          (await collect(later.list())).map(({ digest }) => digest),
+          [other.digest],
+        )
       })
     }
   },
@@ -204,7 +221,10 @@ const promises: Readonly<Record<string, Prove>> = {
     await part.write(1, [bytesOf(blob, layout, 1)])
     await part.sync([stored(1)])
     await part.close(true)
-    return (later) => withPart(later, blob, async ({ state }) => assert.deepEqual([...state.stored.indexes()], [0, 1]))
+    return (later) =>
+      withPart(later, blob, async ({ state }) =>
+        assert.deepEqual([...state.stored.indexes()], [0, 1]),
+      )
   },
 
   async 'a part of another size is another part'(scratch) {
@@ -237,7 +257,8 @@ const promises: Readonly<Record<string, Prove>> = {
 
   async 'a temporary file holds bytes and is not listed'(scratch) {
     const file = await scratch.temporary(layout)
-    for (let piece = 0; piece < layout.pieceCount; piece++) await file.write(piece, [bytesOf(blob, layout, piece)])
+    for (let piece = 0; piece < layout.pieceCount; piece++)
+      await file.write(piece, [bytesOf(blob, layout, piece)])
     await file.sync()
     await assertReads(file, blob, 0, blob.sizeBytes)
     assert.deepEqual(await collect(scratch.list()), [])
@@ -281,11 +302,18 @@ function bytesOf(content: BlobContent, cut: PieceLayout, piece: number): Uint8Ar
 
 /** Chunks as a network brings them: of no particular length, and some empty. */
 function inChunks(bytes: Uint8Array): Uint8Array[] {
-  return [bytes.subarray(0, 1), new Uint8Array(0), bytes.subarray(1, 60_001), bytes.subarray(60_001)]
+  return [
+    bytes.subarray(0, 1),
+    new Uint8Array(0),
+    bytes.subarray(1, 60_001),
+    bytes.subarray(60_001),
+  ]
 }
 
 function hashOf(piece: number): Uint8Array {
-  return createHash('sha256').update(bytesOf(blob, layout, piece)).digest()
+  return createHash('sha256')
+    .update(bytesOf(blob, layout, piece))
+    .digest()
 }
 
 function stored(piece: number, fromOrigin = false): JournalRecord {
@@ -293,7 +321,11 @@ function stored(piece: number, fromOrigin = false): JournalRecord {
 }
 
 /** Leaves an unfinished copy with some pieces behind. */
-async function leave(scratch: Scratch, content: BlobContent, pieces: readonly number[]): Promise<void> {
+async function leave(
+  scratch: Scratch,
+  content: BlobContent,
+  pieces: readonly number[],
+): Promise<void> {
   const part = await scratch.open(content.digest, content.sizeBytes)
   const cut = pieceLayout(content.sizeBytes)
   for (const piece of pieces) await part.write(piece, [bytesOf(content, cut, piece)])
@@ -302,7 +334,9 @@ async function leave(scratch: Scratch, content: BlobContent, pieces: readonly nu
       type: 'stored',
       piece,
       fromOrigin: false,
-      hash: createHash('sha256').update(bytesOf(content, cut, piece)).digest(),
+      hash: createHash('sha256')
+        .update(bytesOf(content, cut, piece))
+        .digest(),
     })),
   )
   await part.close(true)
@@ -321,8 +355,17 @@ async function withPart(
   }
 }
 
-async function assertReads(file: ScratchFile, content: BlobContent, offset: number, length: number): Promise<void> {
+async function assertReads(
+  file: ScratchFile,
+  content: BlobContent,
+  offset: number,
+  length: number,
+): Promise<void> {
   const target = Buffer.alloc(length)
   await file.readInto(target, offset)
-  assert.equal(Buffer.compare(target, content.read({ offset, length })), 0, `${length} bytes at ${offset}`)
+  assert.equal(
+    Buffer.compare(target, content.read({ offset, length })),
+    0,
+    `${length} bytes at ${offset}`,
+  )
 }

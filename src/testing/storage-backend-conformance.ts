@@ -1,14 +1,27 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ByteRange } from '../core/byte-range.ts'
-import { mediaTypes, type Descriptor } from '../core/descriptor.ts'
-import type { Digest } from '../core/digest.ts'
-import type { BlobSource, StorageBackend } from '../store/storage-backend.ts'
+import type { StorageBackend } from '../store/storage-backend.ts'
+import {
+  assertAbsent,
+  assertLists,
+  assertNotFound,
+  assertReads,
+  assertThere,
+  chunksOf,
+  descriptorOf,
+  failingSource,
+  put,
+  rejectsWith,
+  similarBlobs,
+  sourceOf,
+  wholeOf,
+  withFile,
+} from './backend-probes.ts'
 import { collect } from './collect.ts'
 import type { ConformanceCase } from './conformance-case.ts'
-import { contentOf, seededContent, type BlobContent } from './seeded-content.ts'
+import { contentOf, seededContent } from './seeded-content.ts'
 
 /**
  * A backend to be proved.
@@ -23,8 +36,8 @@ export interface StorageBackendFixture {
 }
 
 /**
- * The promises of {@link StorageBackend}, one case each, for any test runner. What a case finds it looks for again after `reopen`, where there
- * is one.
+ * The promises of {@link StorageBackend}, one case each, for any test runner. What a case finds it looks for again
+ * after `reopen`, where there is one.
  *
  * @param open - makes a backend without blobs, for each case another one
  * @example
@@ -64,7 +77,6 @@ export function storageBackendConformance(
 /** Does something to a backend, and returns what must be true of it from then on. */
 type Prove = (backend: StorageBackend) => Promise<(later: StorageBackend) => Promise<void>>
 
-const chunkBytes = 10_000
 const large = seededContent(1, 300_001)
 const small = seededContent(2, 700)
 const empty = contentOf(new Uint8Array(0))
@@ -83,8 +95,16 @@ const promises: Readonly<Record<string, Prove>> = {
     const { sizeBytes } = large
     return async (later) => {
       await assertThere(later, large)
-      const ranges = [[0, 1], [sizeBytes - 1, 1], [0, sizeBytes], [1, sizeBytes - 2], [9_999, 10_002], [65_536, 65_536]]
-      for (const [offset = 0, length = 0] of ranges) await assertReads(later, large, { offset, length })
+      const ranges = [
+        [0, 1],
+        [sizeBytes - 1, 1],
+        [0, sizeBytes],
+        [1, sizeBytes - 2],
+        [9_999, 10_002],
+        [65_536, 65_536],
+      ]
+      for (const [offset = 0, length = 0] of ranges)
+        await assertReads(later, large, { offset, length })
       for (const offset of [0, 1, sizeBytes]) await assertReads(later, large, { offset, length: 0 })
     }
   },
@@ -103,7 +123,10 @@ const promises: Readonly<Record<string, Prove>> = {
   async 'an empty stream chunk is nothing'(backend) {
     const chunks = [new Uint8Array(0), small.read({ offset: 0, length: 500 }), new Uint8Array(0)]
     const rest = small.read({ offset: 500, length: 200 })
-    await backend.put(descriptorOf(small), sourceOf(small, { chunks: () => [...chunks, rest, new Uint8Array(0)] }))
+    await backend.put(
+      descriptorOf(small),
+      sourceOf(small, { chunks: () => [...chunks, rest, new Uint8Array(0)] }),
+    )
     return (later) => assertThere(later, small)
   },
 
@@ -115,7 +138,9 @@ const promises: Readonly<Record<string, Prove>> = {
   },
 
   async 'a blob offered as a file is kept, whether the file is taken or not'(backend) {
-    await withFile(large, async (path) => backend.put(descriptorOf(large), sourceOf(large, { path })))
+    await withFile(large, async (path) =>
+      backend.put(descriptorOf(large), sourceOf(large, { path })),
+    )
     return (later) => assertThere(later, large)
   },
 
@@ -190,7 +215,9 @@ const promises: Readonly<Record<string, Prove>> = {
         yield chunk
       }
     }
-    await rejectsWith(reason, () => backend.put(descriptorOf(large), sourceOf(large, { chunks }), { signal }))
+    await rejectsWith(reason, () =>
+      backend.put(descriptorOf(large), sourceOf(large, { chunks }), { signal }),
+    )
     return async (later) => {
       await assertAbsent(later, large)
       await assertLists(later, [small])
@@ -199,13 +226,17 @@ const promises: Readonly<Record<string, Prove>> = {
 
   async 'a put whose stream fails rejects with that failure and keeps nothing'(backend) {
     const failure = new RangeError('failed by the conformance suite')
-    await rejectsWith(failure, () => backend.put(descriptorOf(large), failingSource(large, failure)))
+    await rejectsWith(failure, () =>
+      backend.put(descriptorOf(large), failingSource(large, failure)),
+    )
     return (later) => assertAbsent(later, large)
   },
 
   async 'a put that failed can be made again'(backend) {
     const failure = new RangeError('failed by the conformance suite')
-    await rejectsWith(failure, () => backend.put(descriptorOf(large), failingSource(large, failure)))
+    await rejectsWith(failure, () =>
+      backend.put(descriptorOf(large), failingSource(large, failure)),
+    )
     await put(backend, large)
     return (later) => assertThere(later, large)
   },
@@ -213,9 +244,11 @@ const promises: Readonly<Record<string, Prove>> = {
   async 'a failed put leaves the blob that is there'(backend) {
     await put(backend, large)
     const failure = new RangeError('failed by the conformance suite')
-    await backend.put(descriptorOf(large), failingSource(large, failure)).catch((error: unknown) => {
-      assert.equal(error, failure)
-    })
+    await backend
+      .put(descriptorOf(large), failingSource(large, failure))
+      .catch((error: unknown) => {
+        assert.equal(error, failure)
+      })
     return (later) => assertThere(later, large)
   },
 
@@ -321,105 +354,4 @@ const promises: Readonly<Record<string, Prove>> = {
       await assertLists(later, [small, large])
     }
   },
-}
-
-function descriptorOf({ digest, sizeBytes }: BlobContent): Descriptor {
-  return { mediaType: mediaTypes.octetStream, digest, size: sizeBytes }
-}
-
-function wholeOf(blob: BlobContent): Uint8Array {
-  return blob.read({ offset: 0, length: blob.sizeBytes })
-}
-
-function chunksOf(blob: BlobContent): Uint8Array[] {
-  return Array.from({ length: Math.ceil(blob.sizeBytes / chunkBytes) }, (_, index) => {
-    const offset = index * chunkBytes
-    return blob.read({ offset, length: Math.min(chunkBytes, blob.sizeBytes - offset) })
-  })
-}
-
-function sourceOf(
-  blob: BlobContent,
-  { path, chunks = () => chunksOf(blob) }: { path?: string; chunks?: () => Iterable<Uint8Array> } = {},
-): BlobSource {
-  return {
-    sizeBytes: blob.sizeBytes,
-    path,
-    async *stream() {
-      yield* chunks()
-    },
-  }
-}
-
-function failingSource(blob: BlobContent, failure: Error): BlobSource {
-  return sourceOf(blob, {
-    *chunks() {
-      yield* chunksOf(blob).slice(0, 15)
-      throw failure
-    },
-  })
-}
-
-/** Blobs whose digests begin alike, as far as can be found quickly. */
-function similarBlobs(count: number): BlobContent[] {
-  const found = new Map<string, BlobContent[]>()
-  for (let seed = 0; ; seed++) {
-    const blob = contentOf(Buffer.from(`blob ${seed} of the conformance suite`))
-    const prefix = blob.digest.slice(0, 'sha256:'.length + 2)
-    const alike = [...(found.get(prefix) ?? []), blob]
-    if (alike.length === count) return alike
-    found.set(prefix, alike)
-  }
-}
-
-async function withFile(blob: BlobContent, use: (path: string) => Promise<void>): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'damselfly-conformance-'))
-  try {
-    const path = join(directory, 'blob')
-    await writeFile(path, wholeOf(blob))
-    await use(path)
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
-}
-
-async function put(backend: StorageBackend, blob: BlobContent): Promise<void> {
-  await backend.put(descriptorOf(blob), sourceOf(blob))
-}
-
-async function assertReads(backend: StorageBackend, blob: BlobContent, range: ByteRange): Promise<void> {
-  const bytes = await backend.read(blob.digest, range)
-  assert.equal(bytes.byteLength, range.length, `${range.length} bytes at ${range.offset}`)
-  assert.equal(Buffer.compare(bytes, blob.read(range)), 0, `${range.length} bytes at ${range.offset}`)
-}
-
-async function assertThere(backend: StorageBackend, blob: BlobContent): Promise<void> {
-  assert.equal(await backend.stat(blob.digest), blob.sizeBytes)
-  await assertReads(backend, blob, { offset: 0, length: blob.sizeBytes })
-}
-
-async function assertAbsent(backend: StorageBackend, { digest }: BlobContent): Promise<void> {
-  assert.equal(await backend.stat(digest), undefined)
-  assert.ok(!(await collect(backend.list())).includes(digest))
-  await assert.rejects(backend.read(digest, { offset: 0, length: 1 }), (error) => {
-    assertNotFound(error)
-    return true
-  })
-}
-
-async function assertLists(backend: StorageBackend, blobs: readonly BlobContent[]): Promise<void> {
-  const expected = blobs.map(({ digest }): Digest => digest)
-  assert.deepEqual((await collect(backend.list())).toSorted(), expected.toSorted())
-}
-
-function assertNotFound(error: unknown): void {
-  assert.ok(error instanceof Error && 'code' in error, `${String(error)} has no code`)
-  assert.equal(error.code, 'ERR_STORE_NOT_FOUND')
-}
-
-async function rejectsWith(expected: Error, work: () => Promise<unknown>): Promise<void> {
-  await assert.rejects(work, (error) => {
-    assert.equal(error, expected)
-    return true
-  })
 }

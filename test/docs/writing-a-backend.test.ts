@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, test } from 'vitest'
 import { PieceStore, type StorageBackend } from '../../src/index.ts'
-import { seededContent, storageBackendConformance, type StorageBackendFixture } from '../../src/testing/index.ts'
+import {
+  seededContent,
+  storageBackendConformance,
+  type StorageBackendFixture,
+} from '../../src/testing/index.ts'
 
 const root = join(import.meta.dirname, '../..')
 const page = await readFile(join(root, 'docs/writing-a-backend.md'), 'utf8')
@@ -16,7 +20,7 @@ const folder = await mkdtemp(join(root, 'temp', 'backend-'))
 afterAll(() => rm(folder, { recursive: true }))
 const file = join(folder, 'folder-backend.ts')
 await writeFile(file, code.replaceAll("from 'damselfly'", "from '../../src/index.ts'"))
-const { folderBackend }: { folderBackend(folder: string): StorageBackend } = await import(file)
+const { folderBackend }: { folderBackend: (folder: string) => StorageBackend } = await import(file)
 
 async function openFolder(): Promise<StorageBackendFixture> {
   const blobs = await mkdtemp(join(tmpdir(), 'damselfly-folder-'))
@@ -31,19 +35,22 @@ describe('the backend that is printed in docs/writing-a-backend.md', () => {
   for (const { name, run } of storageBackendConformance(openFolder)) test(name, run)
 
   test('holds the blobs of a store', async () => {
-    const { backend, reopen, close } = await openFolder()
+    const fixture = await openFolder()
     const blob = seededContent(1, 3_000_000)
     const { digest, sizeBytes } = blob
     const bytes = blob.read({ offset: 0, length: sizeBytes })
-    const store = await PieceStore.open(backend)
-    await store.import({ digest, size: sizeBytes, mediaType: 'application/octet-stream' }, (async function* () {
-      yield bytes
-    })())
+    const store = await PieceStore.open(fixture.backend)
+    await store.import(
+      { digest, size: sizeBytes, mediaType: 'application/octet-stream' },
+      (async function* () {
+        yield bytes
+      })(),
+    )
     await store.close()
-    const later = await PieceStore.open((await reopen?.()) ?? backend)
+    const later = await PieceStore.open((await fixture.reopen?.()) ?? fixture.backend)
     assert.equal((await later.stat(digest))?.sizeBytes, sizeBytes)
     assert.equal(Buffer.compare(await later.read(digest), bytes), 0)
     await later.close()
-    await close()
+    await fixture.close()
   })
 })

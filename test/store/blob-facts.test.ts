@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
-import { decodeHashes, decodeRecord, encodeHashes, encodeRecord, type BlobRecord } from '../../src/store/blob-facts.ts'
+import {
+  decodeHashes,
+  decodeRecord,
+  encodeHashes,
+  encodeRecord,
+  type BlobRecord,
+} from '../../src/store/blob-facts.ts'
 import { fuzz } from './fuzz.ts'
 
 const digest = digestOf(Buffer.from('a blob'))
@@ -49,7 +55,9 @@ describe('the record of a blob', () => {
 })
 
 describe('the list of piece hashes', () => {
-  const hashes = fc.integer({ min: 0, max: 20 }).chain((count) => fc.uint8Array({ minLength: count * 32, maxLength: count * 32 }))
+  const hashes = fc
+    .integer({ min: 0, max: 20 })
+    .chain((count) => fc.uint8Array({ minLength: count * 32, maxLength: count * 32 }))
 
   test('reads back as it was written', () => {
     fc.assert(

@@ -75,11 +75,13 @@ function backendOf(store: PieceStore): StorageBackend {
   }
 }
 
-function throughStore(open: () => Promise<StorageBackendFixture>): () => Promise<StorageBackendFixture> {
+function throughStore(
+  open: () => Promise<StorageBackendFixture>,
+): () => Promise<StorageBackendFixture> {
   return async () => {
     const fixture = await open()
     let store = await PieceStore.open(fixture.backend)
-    const { reopen } = fixture
+    const reopen = fixture.reopen?.bind(fixture)
     return {
       backend: backendOf(store),
       ...(reopen && {
@@ -103,7 +105,8 @@ for (const [name, open] of Object.entries(backends)) {
     for (const { name: promise, run } of storageBackendConformance(open)) test(promise, run)
   })
   describe(`PieceStore over ${name}`, () => {
-    for (const { name: promise, run } of storageBackendConformance(throughStore(open))) test(promise, run)
+    for (const { name: promise, run } of storageBackendConformance(throughStore(open)))
+      test(promise, run)
   })
 }
 

@@ -9,9 +9,15 @@ import { digestsIn, fill, holds, openFsStore, pieceOf, sha256 } from './stores.t
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /** Starts a process that writes to a store, and kills it at the first line that it prints for which `when` is true. */
-async function crash(directory: string, scenario: string, when: (line: string, index: number) => boolean): Promise<void> {
+async function crash(
+  directory: string,
+  scenario: string,
+  when: (line: string, index: number) => boolean,
+): Promise<void> {
   const program = join(import.meta.dirname, 'crashing-process.ts')
-  const child = spawn(process.execPath, [program, directory, scenario], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [program, directory, scenario], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   const ended = new Promise<NodeJS.Signals | null>((resolve) => {
     child.on('exit', (_, signal) => resolve(signal))
   })
@@ -41,7 +47,8 @@ describe('after kill -9', () => {
     assert.deepEqual([...part.stored.indexes()], [0, 1, 2, 3])
     assert.deepEqual([...part.fromOrigin.indexes()], [0, 2])
     assert.equal(part.private, true)
-    for (const piece of part.stored.indexes()) assert.deepEqual(part.hash(piece), sha256(pieceOf(blob, piece)))
+    for (const piece of part.stored.indexes())
+      assert.deepEqual(part.hash(piece), sha256(pieceOf(blob, piece)))
     await fill(part, blob, [4, 5, 6, 7])
     await part.commit()
     assert.ok(await holds(store, blob))

@@ -1,6 +1,6 @@
 /**
- * Run as a process of its own, to be killed: `node crashing-process.ts <directory> <scenario>`. After each line that it prints it stops, until
- * it is sent one.
+ * Run as a process of its own, to be killed: `node crashing-process.ts <directory> <scenario>`. After each line that
+ * it prints it stops, until it is sent one.
  */
 import { createInterface } from 'node:readline'
 import { pieceRange } from '../../src/core/piece-layout.ts'
@@ -19,7 +19,11 @@ async function point(line: string): Promise<void> {
   await answers.next()
 }
 
-async function download(seed: number, sizeBytes: number, { isPrivate = false } = {}): Promise<void> {
+async function download(
+  seed: number,
+  sizeBytes: number,
+  { isPrivate = false } = {},
+): Promise<void> {
   const blob = seededContent(seed, sizeBytes)
   const part = await store.part(blob.digest, sizeBytes)
   const { pieceCount } = part.layout
@@ -42,7 +46,8 @@ if (scenario === 'one') {
 } else {
   for (let seed = 1; ; seed++) {
     await download(seed, seed % 2 === 0 ? 50_000 : 1_500_000)
-    if (seed > 2) await store.delete(seededContent(seed - 2, seed % 2 === 0 ? 50_000 : 1_500_000).digest)
+    if (seed > 2)
+      await store.delete(seededContent(seed - 2, seed % 2 === 0 ? 50_000 : 1_500_000).digest)
     await point(`${seed} deleted`)
   }
 }

@@ -7,7 +7,16 @@ import { fsBackend } from '../../src/store/fs-backend.ts'
 import { PieceStore } from '../../src/store/piece-store.ts'
 import { fakeClock } from '../../src/testing/fake-clock.ts'
 import { plan, type Fault } from './faulty-disk.ts'
-import { descriptorOf, digestsIn, fill, holds, openFsStore, someBlob, store, streamOf } from './stores.ts'
+import {
+  descriptorOf,
+  digestsIn,
+  fill,
+  holds,
+  openFsStore,
+  someBlob,
+  store,
+  streamOf,
+} from './stores.ts'
 import { makeFastDirectory, temporaryDirectory } from './temporary-directory.ts'
 
 vi.mock('node:fs/promises', async (original) => {
@@ -18,7 +27,15 @@ vi.mock('node:fs/promises', async (original) => {
 const downloaded = someBlob(1, 1_100_000)
 const imported = someBlob(2, 1_100_000)
 const small = someBlob(3, 1000)
-const faults: readonly Fault[] = ['EIO', 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EMFILE', 'short write']
+const faults: readonly Fault[] = [
+  'EIO',
+  'ENOSPC',
+  'EDQUOT',
+  'EROFS',
+  'EACCES',
+  'EMFILE',
+  'short write',
+]
 
 function arm(failAt: number, fault: Fault): void {
   Object.assign(plan, { failAt, fault, count: 0, failed: undefined })
@@ -30,7 +47,9 @@ beforeEach(() => {
 })
 
 /** All that a store does with files, once. */
-const scenarios: Readonly<Record<string, (target: PieceStore, directory: string) => Promise<void>>> = {
+const scenarios: Readonly<
+  Record<string, (target: PieceStore, directory: string) => Promise<void>>
+> = {
   async 'a download that is interrupted and resumed'(target) {
     const part = await target.part(downloaded.digest, downloaded.sizeBytes)
     try {
@@ -62,7 +81,11 @@ const scenarios: Readonly<Record<string, (target: PieceStore, directory: string)
 }
 
 /** Runs a scenario on a new directory, and lets one operation fail. Returns how many there were. */
-async function run(scenario: (typeof scenarios)[string], failAt: number, fault: Fault): Promise<number> {
+async function run(
+  scenario: (typeof scenarios)[string],
+  failAt: number,
+  fault: Fault,
+): Promise<number> {
   const directory = await makeFastDirectory()
   const clock = fakeClock(Date.now())
   const attempt = async (): Promise<void> => {
@@ -107,7 +130,11 @@ describe('when any one operation on files fails', () => {
 
 describe('a disk', () => {
   /** Lets the next operation of a kind fail. */
-  async function failing(kind: string, fault: Fault, work: () => Promise<unknown>): Promise<unknown> {
+  async function failing(
+    kind: string,
+    fault: Fault,
+    work: () => Promise<unknown>,
+  ): Promise<unknown> {
     for (let failAt = 1; ; failAt++) {
       arm(failAt, fault)
       const result = await work().catch((error: unknown) => error)
@@ -123,7 +150,10 @@ describe('a disk', () => {
     const part = await target.part(downloaded.digest, downloaded.sizeBytes)
     for (const fault of ['ENOSPC', 'EDQUOT'] as const) {
       arm(1, fault)
-      await assert.rejects(fill(part, downloaded, [0]), { code: 'ERR_STORE_NO_SPACE', retryable: true })
+      await assert.rejects(fill(part, downloaded, [0]), {
+        code: 'ERR_STORE_NO_SPACE',
+        retryable: true,
+      })
     }
     arm(1, 'EROFS')
     await assert.rejects(fill(part, downloaded, [0]), { code: 'ERR_STORE_READ_ONLY' })
@@ -177,7 +207,10 @@ describe('a disk', () => {
     const range = { offset: 300_000, length: 10 }
     const failure = await failing('read', 'EIO', () => target.read(downloaded.digest, range))
     assert.ok(failure instanceof StoreError && failure.code === 'ERR_STORE_IO')
-    assert.equal(Buffer.compare(await target.read(downloaded.digest, range), downloaded.read(range)), 0)
+    assert.equal(
+      Buffer.compare(await target.read(downloaded.digest, range), downloaded.read(range)),
+      0,
+    )
     assert.deepEqual(await digestsIn(target), [downloaded.digest])
   })
 

@@ -45,9 +45,14 @@ describe('chooseVictims', () => {
         const victims = choose(list, needed) ?? []
         const freed = victims.reduce((sum, index) => sum + (list[index] ?? 0), 0)
         for (const index of victims) assert.ok(freed - (list[index] ?? 0) < needed)
-        const upTo = list.findIndex((_, index) => list.slice(0, index + 1).reduce((a, b) => a + b, 0) >= needed)
+        const upTo = list.findIndex(
+          (_, index) => list.slice(0, index + 1).reduce((a, b) => a + b, 0) >= needed,
+        )
         for (const index of victims) assert.ok(index <= upTo)
-        assert.deepEqual(victims, victims.toSorted((a, b) => a - b))
+        assert.deepEqual(
+          victims,
+          victims.toSorted((a, b) => a - b),
+        )
       }),
       fuzz,
     )

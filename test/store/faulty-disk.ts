@@ -4,7 +4,9 @@ import type { FileHandle } from 'node:fs/promises'
 
 type FileSystem = typeof promises
 
-/** What goes wrong with one operation on files: an error of the system, or a write that takes only some of the bytes. */
+/**
+ * What goes wrong with one operation on files: an error of the system, or a write that takes only some of the bytes.
+ */
 export type Fault = 'EIO' | 'ENOSPC' | 'EDQUOT' | 'EROFS' | 'EACCES' | 'EMFILE' | 'short write'
 
 /** Which operation fails, and how many there were: set by tests. */
@@ -31,9 +33,28 @@ export const plan: FaultPlan = {
 }
 
 const operations = [
-  'chmod', 'copyFile', 'lstat', 'mkdir', 'open', 'opendir', 'readdir', 'readFile', 'rename', 'rm', 'stat', 'utimes',
+  'chmod',
+  'copyFile',
+  'lstat',
+  'mkdir',
+  'open',
+  'opendir',
+  'readdir',
+  'readFile',
+  'rename',
+  'rm',
+  'stat',
+  'utimes',
 ] as const
-const handleOperations: ReadonlySet<PropertyKey> = new Set(['close', 'datasync', 'read', 'stat', 'sync', 'truncate', 'writev'])
+const handleOperations: ReadonlySet<PropertyKey> = new Set([
+  'close',
+  'datasync',
+  'read',
+  'stat',
+  'sync',
+  'truncate',
+  'writev',
+])
 
 /** `node:fs/promises`, with the faults of {@link plan}; for `vi.mock`. */
 export function faultyDisk(disk: FileSystem): FileSystem {
@@ -78,7 +99,10 @@ function count(name: string): Fault | undefined {
   if (plan.count !== plan.failAt) return undefined
   plan.failed = name
   if (plan.fault === 'short write') return name === 'writev' ? plan.fault : undefined
-  throw Object.assign(new Error(`${plan.fault}: made up by a test, ${name}`), { code: plan.fault, syscall: name })
+  throw Object.assign(new Error(`${plan.fault}: made up by a test, ${name}`), {
+    code: plan.fault,
+    syscall: name,
+  })
 }
 
 /** This machine may not be able to share blocks; a copy looks the same. */

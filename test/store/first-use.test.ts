@@ -10,7 +10,19 @@ import { memoryBackend } from '../../src/store/memory-backend.ts'
 import type { StorageBackend } from '../../src/store/storage-backend.ts'
 import type { BlobContent } from '../../src/testing/seeded-content.ts'
 import { contentOf } from '../../src/testing/seeded-content.ts'
-import { descriptorOf, digestsIn, holds, openFsStore, openStore, pieceOf, sha256, someBlob, store, streamOf, wholeOf } from './stores.ts'
+import {
+  descriptorOf,
+  digestsIn,
+  holds,
+  openFsStore,
+  openStore,
+  pieceOf,
+  sha256,
+  someBlob,
+  store,
+  streamOf,
+  wholeOf,
+} from './stores.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 function notesOf(directory: string, { digest }: BlobContent, suffix: '.json' | '.hashes'): string {
@@ -49,8 +61,13 @@ describe('a blob that was here before the store was opened', () => {
     const later = await openFsStore(directory)
     assert.deepEqual(await later.stat(blob.digest), { sizeBytes: blob.sizeBytes, private: false })
     const { layout } = blob
-    assert.equal(Buffer.compare(await later.read(blob.digest, pieceRange(layout, 0)), pieceOf(blob, 0)), 0)
-    await assert.rejects(later.read(blob.digest, pieceRange(layout, 2)), { code: 'ERR_STORE_CORRUPT' })
+    assert.equal(
+      Buffer.compare(await later.read(blob.digest, pieceRange(layout, 0)), pieceOf(blob, 0)),
+      0,
+    )
+    await assert.rejects(later.read(blob.digest, pieceRange(layout, 2)), {
+      code: 'ERR_STORE_CORRUPT',
+    })
     assert.equal(await later.stat(blob.digest), undefined)
     assert.deepEqual(await digestsIn(later), [])
     assert.deepEqual(later.usage(), { usedBytes: 0, blobCount: 0 })
@@ -63,11 +80,18 @@ describe('a blob that was here before the store was opened', () => {
   test('gives no byte of a damaged piece, in whatever range it is asked for', async () => {
     const blob = someBlob(2)
     const { pieceLength } = blob.layout
-    for (const [offset, length] of [[0, blob.sizeBytes], [pieceLength + 1, 10], [pieceLength - 1, 2], [10, pieceLength]] as const) {
+    for (const [offset, length] of [
+      [0, blob.sizeBytes],
+      [pieceLength + 1, 10],
+      [pieceLength - 1, 2],
+      [10, pieceLength],
+    ] as const) {
       const directory = await directoryWith(blob)
       await rot(directory, blob, pieceLength + 100_000)
       const later = await openFsStore(directory)
-      await assert.rejects(later.read(blob.digest, { offset, length }), { code: 'ERR_STORE_CORRUPT' })
+      await assert.rejects(later.read(blob.digest, { offset, length }), {
+        code: 'ERR_STORE_CORRUPT',
+      })
     }
     const directory = await directoryWith(blob)
     await rot(directory, blob, pieceLength + 100_000)
@@ -76,7 +100,10 @@ describe('a blob that was here before the store was opened', () => {
     await assert.rejects(
       async () => {
         for await (const chunk of later.stream(blob.digest)) {
-          assert.equal(Buffer.compare(chunk, blob.read({ offset: streamedBytes, length: chunk.byteLength })), 0)
+          assert.equal(
+            Buffer.compare(chunk, blob.read({ offset: streamedBytes, length: chunk.byteLength })),
+            0,
+          )
           streamedBytes += chunk.byteLength
         }
       },
@@ -89,10 +116,21 @@ describe('a blob that was here before the store was opened', () => {
     const blob = someBlob(3)
     const { pieceLength } = blob.layout
     const later = await openFsStore(await directoryWith(blob))
-    const ranges = [[5, 0], [pieceLength / 2, pieceLength], [pieceLength, pieceLength], [1, 1], [blob.sizeBytes - 1, 1], [0, blob.sizeBytes]]
+    const ranges = [
+      [5, 0],
+      [pieceLength / 2, pieceLength],
+      [pieceLength, pieceLength],
+      [1, 1],
+      [blob.sizeBytes - 1, 1],
+      [0, blob.sizeBytes],
+    ]
     for (const [offset = 0, length = 0] of ranges) {
       const bytes = await later.read(blob.digest, { offset, length })
-      assert.equal(Buffer.compare(bytes, blob.read({ offset, length })), 0, `${length} at ${offset}`)
+      assert.equal(
+        Buffer.compare(bytes, blob.read({ offset, length })),
+        0,
+        `${length} at ${offset}`,
+      )
     }
   })
 
@@ -129,14 +167,19 @@ describe('a blob that was here before the store was opened', () => {
     await rm(path)
     await rot(directory, blob, 5)
     const last = await openFsStore(directory)
-    await assert.rejects(last.read(blob.digest, { offset: 600_000, length: 1 }), { code: 'ERR_STORE_CORRUPT' })
+    await assert.rejects(last.read(blob.digest, { offset: 600_000, length: 1 }), {
+      code: 'ERR_STORE_CORRUPT',
+    })
     assert.equal(await last.stat(blob.digest), undefined)
   })
 
   test('that was cut, or grew, is not here', async () => {
     const [cut, grown] = [someBlob(7), someBlob(8)]
     const directory = await directoryWith(cut, grown)
-    for (const [blob, sizeBytes] of [[cut, 1_000_000], [grown, 2_000_000]] as const) {
+    for (const [blob, sizeBytes] of [
+      [cut, 1_000_000],
+      [grown, 2_000_000],
+    ] as const) {
       await chmod(blobPath(directory, blob), 0o600)
       await truncate(blobPath(directory, blob), sizeBytes)
     }
@@ -153,7 +196,9 @@ describe('a blob that was here before the store was opened', () => {
     const path = later.path(blob.digest) ?? ''
     await chmod(path, 0o600)
     await truncate(path, 1000)
-    await assert.rejects(later.read(blob.digest, { offset: 990, length: 20 }), { code: 'ERR_STORE_CORRUPT' })
+    await assert.rejects(later.read(blob.digest, { offset: 990, length: 20 }), {
+      code: 'ERR_STORE_CORRUPT',
+    })
     assert.equal(await later.stat(blob.digest), undefined)
   })
 
@@ -175,7 +220,10 @@ describe('a blob that was here before the store was opened', () => {
     await rm(notesOf(directory, blob, '.json'))
     const later = await openFsStore(directory)
     assert.deepEqual(await later.stat(blob.digest), { sizeBytes: 1000, private: true })
-    await fsBackend(directory).put(descriptorOf(foreign), { sizeBytes: 1000, stream: () => streamOf(foreign) })
+    await fsBackend(directory).put(descriptorOf(foreign), {
+      sizeBytes: 1000,
+      stream: () => streamOf(foreign),
+    })
     assert.deepEqual(await later.stat(foreign.digest), { sizeBytes: 1000, private: true })
     assert.ok(await holds(later, foreign))
     await later.pin(foreign.digest)
@@ -212,7 +260,10 @@ describe('pieceHashes', () => {
     const target = await openFsStore(directory)
     await store(target, downloaded)
     await target.import(descriptorOf(imported), streamOf(imported))
-    await fsBackend(directory).put(descriptorOf(foreign), { sizeBytes: foreign.sizeBytes, stream: () => streamOf(foreign) })
+    await fsBackend(directory).put(descriptorOf(foreign), {
+      sizeBytes: foreign.sizeBytes,
+      stream: () => streamOf(foreign),
+    })
     for (const blob of [downloaded, imported, foreign]) {
       const expected = Array.from({ length: 6 }, (_, piece) => sha256(pieceOf(blob, piece)))
       assert.deepEqual(await target.pieceHashes(blob.digest), expected)
@@ -235,7 +286,10 @@ describe('pieceHashes', () => {
       list: (...args) => memory.list(...args),
       delete: (...args) => memory.delete(...args),
     }
-    await memory.put(descriptorOf(blob), { sizeBytes: blob.sizeBytes, stream: () => streamOf(blob) })
+    await memory.put(descriptorOf(blob), {
+      sizeBytes: blob.sizeBytes,
+      stream: () => streamOf(blob),
+    })
     const target = await openStore(counting)
     await Promise.all([1, 2, 3].map(() => target.pieceHashes(blob.digest)))
     assert.equal(readBytes, blob.sizeBytes)
@@ -246,7 +300,10 @@ describe('pieceHashes', () => {
   test('an abort ends the waiting of one, not of the others', async () => {
     const memory = memoryBackend()
     const blob = someBlob(5)
-    await memory.put(descriptorOf(blob), { sizeBytes: blob.sizeBytes, stream: () => streamOf(blob) })
+    await memory.put(descriptorOf(blob), {
+      sizeBytes: blob.sizeBytes,
+      stream: () => streamOf(blob),
+    })
     const target = await openStore(memory)
     const controller = new AbortController()
     const aborted = target.pieceHashes(blob.digest, { signal: controller.signal })

@@ -5,4 +5,7 @@ export const fuzz: { numRuns: number; seed: number } = {
 }
 
 /** For properties that touch the disk or move megabytes. */
-export const slowFuzz: { numRuns: number; seed: number } = { ...fuzz, numRuns: Math.ceil(fuzz.numRuns / 10) }
+export const slowFuzz: { numRuns: number; seed: number } = {
+  ...fuzz,
+  numRuns: Math.ceil(fuzz.numRuns / 10),
+}

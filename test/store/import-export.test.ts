@@ -11,7 +11,18 @@ import { memoryScratch } from '../../src/store/memory-scratch.ts'
 import type { PieceStore } from '../../src/store/piece-store.ts'
 import { seededContent } from '../../src/testing/seeded-content.ts'
 import { slowFuzz } from './fuzz.ts'
-import { descriptorOf, digestsIn, fill, holds, openFsStore, openStore, someBlob, store, streamOf, wholeOf } from './stores.ts'
+import {
+  descriptorOf,
+  digestsIn,
+  fill,
+  holds,
+  openFsStore,
+  openStore,
+  someBlob,
+  store,
+  streamOf,
+  wholeOf,
+} from './stores.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 const mib = 1024 * 1024
@@ -49,15 +60,24 @@ for (const [name, open] of Object.entries(stores)) {
         const target = await open()
         const [blob, wrong] = [seededContent(1, sizeBytes), seededContent(2, sizeBytes)]
         const [shorter, longer] = [seededContent(1, sizeBytes - 1), seededContent(1, sizeBytes + 1)]
-        await assert.rejects(target.import(descriptorOf(blob), streamOf(wrong)), { code: 'ERR_ORIGIN_DIGEST' })
-        await assert.rejects(target.import(descriptorOf(blob), streamOf(shorter)), { code: 'ERR_ORIGIN_SIZE' })
-        await assert.rejects(target.import(descriptorOf(blob), streamOf(longer)), { code: 'ERR_ORIGIN_SIZE' })
+        await assert.rejects(target.import(descriptorOf(blob), streamOf(wrong)), {
+          code: 'ERR_ORIGIN_DIGEST',
+        })
+        await assert.rejects(target.import(descriptorOf(blob), streamOf(shorter)), {
+          code: 'ERR_ORIGIN_SIZE',
+        })
+        await assert.rejects(target.import(descriptorOf(blob), streamOf(longer)), {
+          code: 'ERR_ORIGIN_SIZE',
+        })
         const failure = new RangeError('broken off')
         const broken = async function* (): AsyncGenerator<Uint8Array> {
           yield blob.read({ offset: 0, length: sizeBytes / 2 })
           throw failure
         }
-        await assert.rejects(target.import(descriptorOf(blob), broken()), (error) => error === failure)
+        await assert.rejects(
+          target.import(descriptorOf(blob), broken()),
+          (error) => error === failure,
+        )
         assert.equal(await target.stat(blob.digest), undefined)
         assert.deepEqual(target.usage(), { usedBytes: 0, blobCount: 0 })
         await target.import(descriptorOf(blob), streamOf(blob))
@@ -103,13 +123,16 @@ for (const [name, open] of Object.entries(stores)) {
       await target.import(descriptorOf(blob), source())
       assert.ok(closed)
       const size = blob.sizeBytes + 1
-      await assert.rejects(target.import({ ...descriptorOf(blob), size }, source()), { code: 'ERR_REQUEST_SIZE' })
+      await assert.rejects(target.import({ ...descriptorOf(blob), size }, source()), {
+        code: 'ERR_REQUEST_SIZE',
+      })
     })
 
     test('makes a blob private, and never public again', async () => {
       const target = await open()
       const blob = someBlob(5, 1000)
-      const isPrivate = async (): Promise<boolean | undefined> => (await target.stat(blob.digest))?.private
+      const isPrivate = async (): Promise<boolean | undefined> =>
+        (await target.stat(blob.digest))?.private
       await target.import(descriptorOf(blob), streamOf(blob))
       assert.equal(await isPrivate(), false)
       await target.import(descriptorOf(blob), streamOf(blob), { private: true })
@@ -141,7 +164,10 @@ for (const [name, open] of Object.entries(stores)) {
         await writeFile(path, wholeOf(blob))
         await symlink(path, `${path}.link`)
         const expected = descriptorOf(blob, mediaTypes.ociConfig)
-        assert.deepEqual(await target.importFile(path, { mediaType: mediaTypes.ociConfig }), expected)
+        assert.deepEqual(
+          await target.importFile(path, { mediaType: mediaTypes.ociConfig }),
+          expected,
+        )
         assert.ok(await holds(target, blob))
         assert.equal(Buffer.compare(await readFile(path), wholeOf(blob)), 0)
         await writeFile(path, 'changed afterwards')
@@ -156,13 +182,15 @@ for (const [name, open] of Object.entries(stores)) {
     test('of what is not there, or no file, says so', async () => {
       const target = await open()
       const directory = await temporaryDirectory()
-      await assert.rejects(target.importFile(join(directory, 'nothing')), { code: 'ERR_REQUEST_OPTION' })
+      await assert.rejects(target.importFile(join(directory, 'nothing')), {
+        code: 'ERR_REQUEST_OPTION',
+      })
       await assert.rejects(target.importFile(directory), { code: 'ERR_REQUEST_OPTION' })
     })
   })
 
   describe(`export from ${name}`, () => {
-    test('writes a file that is the user\'s own', async () => {
+    test("writes a file that is the user's own", async () => {
       const target = await open()
       const directory = await temporaryDirectory()
       const blob = someBlob(8)
@@ -182,12 +210,18 @@ for (const [name, open] of Object.entries(stores)) {
       const target = await open()
       const directory = await temporaryDirectory()
       const blob = someBlob(9)
-      await assert.rejects(target.export(blob.digest, join(directory, 'file')), { code: 'ERR_STORE_NOT_FOUND' })
+      await assert.rejects(target.export(blob.digest, join(directory, 'file')), {
+        code: 'ERR_STORE_NOT_FOUND',
+      })
       await store(target, blob)
       await mkdir(join(directory, 'taken'))
-      await assert.rejects(target.export(blob.digest, join(directory, 'taken')), { code: 'ERR_STORE_IO' })
+      await assert.rejects(target.export(blob.digest, join(directory, 'taken')), {
+        code: 'ERR_STORE_IO',
+      })
       const signal = AbortSignal.abort(new RangeError('enough'))
-      await assert.rejects(target.export(blob.digest, join(directory, 'file'), { signal }), { message: 'enough' })
+      await assert.rejects(target.export(blob.digest, join(directory, 'file'), { signal }), {
+        message: 'enough',
+      })
       assert.deepEqual(await readdir(directory), ['taken'])
     })
   })
@@ -223,7 +257,10 @@ describe('a store on a directory', () => {
     const target = await openFsStore(directory)
     const blobs = [someBlob(1), someBlob(2, 1000)]
     for (const blob of blobs) {
-      await assert.rejects(target.import(descriptorOf(blob), streamOf(someBlob(3, blob.sizeBytes))), { code: 'ERR_ORIGIN_DIGEST' })
+      await assert.rejects(
+        target.import(descriptorOf(blob), streamOf(someBlob(3, blob.sizeBytes))),
+        { code: 'ERR_ORIGIN_DIGEST' },
+      )
       await target.import(descriptorOf(blob), streamOf(blob))
     }
     const file = join(await temporaryDirectory(), 'file')

@@ -27,7 +27,11 @@ const record: fc.Arbitrary<JournalRecord> = fc.oneof(
     hash: fc.uint8Array({ minLength: 32, maxLength: 32 }),
   }),
   fc.record({ type: fc.constant('dropped' as const), piece }),
-  fc.constantFrom({ type: 'private' } as const, { type: 'opened' } as const, { type: 'clean' } as const),
+  fc.constantFrom(
+    { type: 'private' } as const,
+    { type: 'opened' } as const,
+    { type: 'clean' } as const,
+  ),
 )
 const records = fc.array(record, { maxLength: 20 })
 
@@ -38,7 +42,9 @@ function encode(list: readonly JournalRecord[]): Uint8Array {
 
 /** JSON, so that records can be compared whatever made their hashes. */
 function text(list: readonly JournalRecord[]): string[] {
-  return list.map((entry) => JSON.stringify({ ...entry, ...('hash' in entry && { hash: [...entry.hash] }) }))
+  return list.map((entry) =>
+    JSON.stringify({ ...entry, ...('hash' in entry && { hash: [...entry.hash] }) }),
+  )
 }
 
 describe('a journal', () => {
@@ -146,9 +152,16 @@ describe('replayJournal', () => {
           const isStored = word?.type === 'stored'
           assert.equal(state.stored.has(index), isStored)
           assert.equal(state.fromOrigin.has(index), isStored && word.fromOrigin)
-          if (isStored) assert.deepEqual(Buffer.from(state.hashes.slice(index * 32, (index + 1) * 32)), Buffer.from(word.hash))
+          if (isStored)
+            assert.deepEqual(
+              Buffer.from(state.hashes.slice(index * 32, (index + 1) * 32)),
+              Buffer.from(word.hash),
+            )
         }
-        assert.equal(state.private, list.some(({ type }) => type === 'private'))
+        assert.equal(
+          state.private,
+          list.some(({ type }) => type === 'private'),
+        )
         assert.equal(state.clean, list.at(-1)?.type === 'clean')
       }),
       fuzz,

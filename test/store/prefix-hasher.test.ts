@@ -22,7 +22,7 @@ function diskFor(layout: PieceLayout): {
   readonly bytes: Buffer
   readonly stored: Bitfield
   readonly reads: number[]
-  readInto(target: Uint8Array, offset: number): Promise<void>
+  readonly readInto: (target: Uint8Array, offset: number) => Promise<void>
 } {
   const bytes = Buffer.alloc(layout.sizeBytes)
   const reads: number[] = []
@@ -30,7 +30,7 @@ function diskFor(layout: PieceLayout): {
     bytes,
     stored: new Bitfield(layout.pieceCount),
     reads,
-    async readInto(target, offset) {
+    readInto: async (target, offset) => {
       reads.push(offset)
       await setImmediate()
       bytes.copy(target, 0, offset, offset + target.byteLength)
@@ -55,7 +55,10 @@ describe('PrefixHasher', () => {
         const write = (piece: number, from: Uint8Array): void => {
           disk.bytes.set(pieceOf(from, piece), piece * pieceLength)
           disk.stored.add(piece)
-          hasher.offer(piece, [pieceOf(from, piece).subarray(0, 3), pieceOf(from, piece).subarray(3)])
+          hasher.offer(piece, [
+            pieceOf(from, piece).subarray(0, 3),
+            pieceOf(from, piece).subarray(3),
+          ])
         }
         while (!disk.stored.complete) {
           const piece = choose(layout.pieceCount)

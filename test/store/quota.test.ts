@@ -10,7 +10,17 @@ import type { StorageBackend } from '../../src/store/storage-backend.ts'
 import { fakeClock } from '../../src/testing/fake-clock.ts'
 import { contentOf, seededContent, type BlobContent } from '../../src/testing/seeded-content.ts'
 import { slowFuzz } from './fuzz.ts'
-import { descriptorOf, digestsIn, fill, holds, openFsStore, openStore, someBlob, store, streamOf } from './stores.ts'
+import {
+  descriptorOf,
+  digestsIn,
+  fill,
+  holds,
+  openFsStore,
+  openStore,
+  someBlob,
+  store,
+  streamOf,
+} from './stores.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 function small(seed: number, sizeBytes = 100): BlobContent {
@@ -74,7 +84,10 @@ describe('a store with a quota', () => {
     lease[Symbol.dispose]()
     lease[Symbol.dispose]()
     await take(target, small(5))
-    assert.deepEqual((await digestsIn(target)).toSorted(), [a, small(4), small(5)].map(({ digest }) => digest).toSorted())
+    assert.deepEqual(
+      (await digestsIn(target)).toSorted(),
+      [a, small(4), small(5)].map(({ digest }) => digest).toSorted(),
+    )
     await target.unpin(a.digest)
     await take(target, small(6))
     assert.equal(await target.stat(a.digest), undefined)
@@ -138,7 +151,9 @@ describe('a store with a quota', () => {
       throw new RangeError('no more')
     }
     await assert.rejects(target.import(descriptorOf(blob), failing()), RangeError)
-    await assert.rejects(target.import(descriptorOf(blob), streamOf(someBlob(2))), { code: 'ERR_ORIGIN_DIGEST' })
+    await assert.rejects(target.import(descriptorOf(blob), streamOf(someBlob(2))), {
+      code: 'ERR_ORIGIN_DIGEST',
+    })
     await (await target.part(blob.digest, blob.sizeBytes)).discard()
     await (await target.part(blob.digest, blob.sizeBytes)).close()
     assert.deepEqual(target.usage(), { usedBytes: 0, quotaBytes: 5_000_000, blobCount: 0 })
@@ -177,8 +192,12 @@ describe('a store with a quota', () => {
   })
 
   test('of something that is no number is refused', async () => {
-    await assert.rejects(PieceStore.open(memoryBackend(), { quotaBytes: Number.NaN }), { code: 'ERR_REQUEST_OPTION' })
-    await assert.rejects(PieceStore.open(memoryBackend(), { quotaBytes: -1 }), { code: 'ERR_REQUEST_OPTION' })
+    await assert.rejects(PieceStore.open(memoryBackend(), { quotaBytes: Number.NaN }), {
+      code: 'ERR_REQUEST_OPTION',
+    })
+    await assert.rejects(PieceStore.open(memoryBackend(), { quotaBytes: -1 }), {
+      code: 'ERR_REQUEST_OPTION',
+    })
   })
 })
 
@@ -249,65 +268,92 @@ function dawdling(backend: StorageBackend, pauses: Iterator<number>): StorageBac
 
 /** Something that happens to a store, to the blob of this number. */
 const step = fc.record({
-  what: fc.constantFrom('take', 'read', 'stream', 'lease', 'release', 'pin', 'unpin', 'delete', 'part', 'settle'),
+  what: fc.constantFrom(
+    'take',
+    'read',
+    'stream',
+    'lease',
+    'release',
+    'pin',
+    'unpin',
+    'delete',
+    'part',
+    'settle',
+  ),
   which: fc.nat(7),
 })
 
 describe('a store in use by many at once', () => {
   test('stays within its quota, loses nothing that is held, and gives right bytes or none', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), fc.infiniteStream(fc.nat(3)), async (steps, pauses) => {
-        const quotaBytes = 1000
-        const backend = dawdling(memoryBackend({ limitBytes: quotaBytes }), pauses)
-        const target = await PieceStore.open(backend, { quotaBytes })
-        const blobs = Array.from({ length: 8 }, (_, index) => small(index, 150 + 30 * index))
-        const leases = new Map<number, Disposable>()
-        /** Blobs that were here when they were leased, and that nobody has deleted since. */
-        const held = new Set<number>()
-        let running: Promise<unknown>[] = []
-        const expected = (error: unknown): void => {
-          assert.ok(error instanceof Error && 'code' in error)
-          assert.match(String(error.code), /^ERR_STORE_(NO_SPACE|NOT_FOUND|LOCKED)$/)
-        }
-        const begin = (work: () => Promise<unknown>): void => void running.push(work().catch(expected))
-        const settle = async (): Promise<void> => {
-          await Promise.all(running)
-          running = []
-          assert.ok(target.usage().usedBytes <= quotaBytes, `${target.usage().usedBytes} bytes are used`)
-          for (const index of held) assert.ok(await holds(target, blobs[index] ?? small(0)))
-        }
-        for (const { what, which } of steps) {
-          const blob = blobs[which] ?? small(0)
-          if (what === 'take') begin(() => take(target, blob))
-          if (what === 'read') {
-            begin(async () => assert.equal(Buffer.compare(await target.read(blob.digest), blob.read({ offset: 0, length: blob.sizeBytes })), 0))
+      fc.asyncProperty(
+        fc.array(step, { minLength: 10, maxLength: 60 }),
+        fc.infiniteStream(fc.nat(3)),
+        async (steps, pauses) => {
+          const quotaBytes = 1000
+          const backend = dawdling(memoryBackend({ limitBytes: quotaBytes }), pauses)
+          const target = await PieceStore.open(backend, { quotaBytes })
+          const blobs = Array.from({ length: 8 }, (_, index) => small(index, 150 + 30 * index))
+          const leases = new Map<number, Disposable>()
+          /** Blobs that were here when they were leased, and that nobody has deleted since. */
+          const held = new Set<number>()
+          let running: Promise<unknown>[] = []
+          const expected = (error: unknown): void => {
+            assert.ok(error instanceof Error && 'code' in error)
+            assert.match(String(error.code), /^ERR_STORE_(NO_SPACE|NOT_FOUND|LOCKED)$/)
           }
-          if (what === 'stream') begin(async () => assert.ok(await holds(target, blob)))
-          if (what === 'pin') begin(() => target.pin(blob.digest))
-          if (what === 'unpin') begin(() => target.unpin(blob.digest))
-          if (what === 'part') {
-            begin(async () => {
-              const part = await target.part(blob.digest, blob.sizeBytes)
-              await fill(part, blob)
-              await (which % 2 === 0 ? part.commit() : part.close())
-            })
+          const begin = (work: () => Promise<unknown>): void =>
+            void running.push(work().catch(expected))
+          const settle = async (): Promise<void> => {
+            await Promise.all(running)
+            running = []
+            assert.ok(
+              target.usage().usedBytes <= quotaBytes,
+              `${target.usage().usedBytes} bytes are used`,
+            )
+            for (const index of held) assert.ok(await holds(target, blobs[index] ?? small(0)))
           }
-          if (what === 'lease' && !leases.has(which)) {
-            await settle()
-            leases.set(which, target.lease(blob.digest))
-            if (await target.stat(blob.digest)) held.add(which)
+          for (const { what, which } of steps) {
+            const blob = blobs[which] ?? small(0)
+            if (what === 'take') begin(() => take(target, blob))
+            if (what === 'read') {
+              begin(async () =>
+                assert.equal(
+                  Buffer.compare(
+                    await target.read(blob.digest),
+                    blob.read({ offset: 0, length: blob.sizeBytes }),
+                  ),
+                  0,
+                ),
+              )
+            }
+            if (what === 'stream') begin(async () => assert.ok(await holds(target, blob)))
+            if (what === 'pin') begin(() => target.pin(blob.digest))
+            if (what === 'unpin') begin(() => target.unpin(blob.digest))
+            if (what === 'part') {
+              begin(async () => {
+                const part = await target.part(blob.digest, blob.sizeBytes)
+                await fill(part, blob)
+                await (which % 2 === 0 ? part.commit() : part.close())
+              })
+            }
+            if (what === 'lease' && !leases.has(which)) {
+              await settle()
+              leases.set(which, target.lease(blob.digest))
+              if (await target.stat(blob.digest)) held.add(which)
+            }
+            if (what === 'release' || what === 'delete') {
+              held.delete(which)
+              leases.get(which)?.[Symbol.dispose]()
+              leases.delete(which)
+            }
+            if (what === 'delete') begin(() => target.delete(blob.digest))
+            if (what === 'settle') await settle()
           }
-          if (what === 'release' || what === 'delete') {
-            held.delete(which)
-            leases.get(which)?.[Symbol.dispose]()
-            leases.delete(which)
-          }
-          if (what === 'delete') begin(() => target.delete(blob.digest))
-          if (what === 'settle') await settle()
-        }
-        await settle()
-        await target.close()
-      }),
+          await settle()
+          await target.close()
+        },
+      ),
       slowFuzz,
     )
   })

@@ -26,7 +26,11 @@ async function onlyPartIn(directory: string): Promise<string> {
 }
 
 /** Leaves pieces of a blob behind, as a process does that ends well. */
-async function leave(directory: string, blob: BlobContent, pieces: Iterable<number>): Promise<void> {
+async function leave(
+  directory: string,
+  blob: BlobContent,
+  pieces: Iterable<number>,
+): Promise<void> {
   const store = await openFsStore(directory)
   const part = await store.part(blob.digest, blob.sizeBytes)
   await fill(part, blob, pieces)
@@ -143,7 +147,10 @@ describe('a part that was closed', () => {
   test('is removed after a week in which nobody came back for it', async () => {
     const directory = await temporaryDirectory()
     const blob = someBlob(8)
-    for (const [days, expected] of [[6, [0]], [8, []]] as const) {
+    for (const [days, expected] of [
+      [6, [0]],
+      [8, []],
+    ] as const) {
       await leave(directory, blob, [0])
       const then = (Date.now() - days * dayMs) / 1000
       await utimes(join(await onlyPartIn(directory), 'journal'), then, then)
@@ -163,8 +170,14 @@ describe('the journal of a part', () => {
     const store = await openFsStore(directory, { clock })
     const part = await store.part(blob.digest, blob.sizeBytes)
     const journalled = async (): Promise<number[]> => {
-      const bytes = await readFile(join(await onlyPartIn(directory), 'journal')).catch(() => Buffer.alloc(0))
-      return decodeJournal(bytes)?.records.flatMap((record) => ('piece' in record ? [record.piece] : [])) ?? []
+      const bytes = await readFile(join(await onlyPartIn(directory), 'journal')).catch(() =>
+        Buffer.alloc(0),
+      )
+      return (
+        decodeJournal(bytes)?.records.flatMap((record) =>
+          'piece' in record ? [record.piece] : [],
+        ) ?? []
+      )
     }
     await fill(part, blob, [0])
     await clock.advanceAsync(1000)
@@ -190,7 +203,8 @@ describe('the journal of a part', () => {
     const part = await store.part(blob.digest, blob.sizeBytes)
     const bytes = Buffer.alloc(part.layout.pieceLength)
     const hash = sha256(bytes)
-    for (let piece = 0; piece < part.layout.pieceCount; piece++) await part.write(piece, [bytes], 'peer', hash)
+    for (let piece = 0; piece < part.layout.pieceCount; piece++)
+      await part.write(piece, [bytes], 'peer', hash)
     await part.markPrivate()
     const journal = decodeJournal(await readFile(join(await onlyPartIn(directory), 'journal')))
     assert.equal(journal?.records.length, part.layout.pieceCount + 1)

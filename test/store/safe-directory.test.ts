@@ -8,7 +8,17 @@ import { fsBackend } from '../../src/store/fs-backend.ts'
 import { fsScratch } from '../../src/store/fs-scratch.ts'
 import { PieceStore } from '../../src/store/piece-store.ts'
 import { fakeClock } from '../../src/testing/fake-clock.ts'
-import { descriptorOf, digestsIn, fill, holds, openFsStore, someBlob, store, streamOf, wholeOf } from './stores.ts'
+import {
+  descriptorOf,
+  digestsIn,
+  fill,
+  holds,
+  openFsStore,
+  someBlob,
+  store,
+  streamOf,
+  wholeOf,
+} from './stores.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /** A logger that remembers the paths that it was told. */
@@ -83,7 +93,8 @@ describe('the directory of a store', () => {
       const found = await lstat(path)
       const expected = found.isDirectory() ? 0o700 : path.includes('/blobs/') ? 0o444 : 0o600
       assert.equal(found.mode & 0o777, expected, path)
-      if (found.isDirectory()) for (const name of await readdir(path)) pending.push(join(path, name))
+      if (found.isDirectory())
+        for (const name of await readdir(path)) pending.push(join(path, name))
     }
   })
 
@@ -95,7 +106,15 @@ describe('the directory of a store', () => {
     await first.close()
     const hex = digestHex(blob.digest)
     const shard = `blobs/sha256/${hex.slice(0, 2)}`
-    const foreign = ['identity', 'notes.txt', 'blobs/sha256/README', `${shard}/x`, `${shard}/${'0'.repeat(64)}`, 'parts/y', 'owners/z']
+    const foreign = [
+      'identity',
+      'notes.txt',
+      'blobs/sha256/README',
+      `${shard}/x`,
+      `${shard}/${'0'.repeat(64)}`,
+      'parts/y',
+      'owners/z',
+    ]
     for (const name of foreign) await writeFile(join(directory, name), name)
     const logger = rememberingLogger()
     const later = await openFsStore(directory, { logger })
@@ -103,18 +122,27 @@ describe('the directory of a store', () => {
     await store(later, someBlob(4, 1000))
     await later.close()
     for (const name of foreign) assert.equal(await readFile(join(directory, name), 'utf8'), name)
-    const told = foreign.filter((name) => /^(blobs|parts)\//.test(name)).map((name) => join(directory, name))
+    const told = foreign
+      .filter((name) => /^(blobs|parts)\//.test(name))
+      .map((name) => join(directory, name))
     assert.deepEqual([...new Set(logger.paths)].toSorted(), told.toSorted())
   })
 
   test('cannot be left by a digest', async () => {
     const directory = await temporaryDirectory()
     const backend = fsBackend(join(directory, 'store'))
-    for (const digest of ['sha256:../../../outside', 'sha256:..', 'sha256:AB', `sha256:${'a'.repeat(63)}/`] as const) {
+    for (const digest of [
+      'sha256:../../../outside',
+      'sha256:..',
+      'sha256:AB',
+      `sha256:${'a'.repeat(63)}/`,
+    ] as const) {
       const blob = { digest, size: 1, mediaType: 'x/y' }
       const put = backend.put(blob, { sizeBytes: 1, stream: () => streamOf(someBlob(1, 1)) })
       await assert.rejects(put, { code: 'ERR_REQUEST_DIGEST' })
-      await assert.rejects(backend.read(digest, { offset: 0, length: 1 }), { code: 'ERR_REQUEST_DIGEST' })
+      await assert.rejects(backend.read(digest, { offset: 0, length: 1 }), {
+        code: 'ERR_REQUEST_DIGEST',
+      })
       await assert.rejects(backend.stat(digest), { code: 'ERR_REQUEST_DIGEST' })
       await assert.rejects(backend.delete(digest), { code: 'ERR_REQUEST_DIGEST' })
     }
@@ -132,7 +160,9 @@ describe('the directory of a store', () => {
     await mkdir(dirname(path), { recursive: true })
     await symlink(outside, path)
     assert.equal(await backend.stat(blob.digest), undefined)
-    await assert.rejects(backend.read(blob.digest, { offset: 0, length: 1 }), { code: 'ERR_STORE_IO' })
+    await assert.rejects(backend.read(blob.digest, { offset: 0, length: 1 }), {
+      code: 'ERR_STORE_IO',
+    })
     await backend.close?.()
   })
 
@@ -148,7 +178,10 @@ describe('the directory of a store', () => {
       await mkdir(join(directory, 'trash'))
       await writeFile(join(directory, 'trash', 'rest'), 'rest')
     })
-    for (const [hours, kept] of [[23, 1], [25, 0]] as const) {
+    for (const [hours, kept] of [
+      [23, 1],
+      [25, 0],
+    ] as const) {
       const clock = fakeClock(Date.now() + hours * 3_600_000)
       assert.equal(await fsBackend(directory, { clock }).stat(blob.digest), undefined)
       assert.equal((await readdir(join(directory, 'quarantine'))).length, kept)

@@ -6,7 +6,15 @@ import type { Clock } from '../../src/core/clock.ts'
 import { StoreDirectory } from '../../src/store/fs-directory.ts'
 import { Owners } from '../../src/store/fs-owners.ts'
 import { fakeClock } from '../../src/testing/fake-clock.ts'
-import { digestsIn, fill, holds, openFsStore, pieceOf, someBlob, store as download } from './stores.ts'
+import {
+  digestsIn,
+  fill,
+  holds,
+  openFsStore,
+  pieceOf,
+  someBlob,
+  store as download,
+} from './stores.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 async function readOwner(directory: string, index = 0): Promise<{ path: string; text: string }> {
@@ -21,7 +29,10 @@ describe('two stores on one directory', () => {
     const directory = await temporaryDirectory()
     const blob = someBlob(1)
     const [a, b] = [await openFsStore(directory), await openFsStore(directory)]
-    const [inA, inB] = [await a.part(blob.digest, blob.sizeBytes), await b.part(blob.digest, blob.sizeBytes)]
+    const [inA, inB] = [
+      await a.part(blob.digest, blob.sizeBytes),
+      await b.part(blob.digest, blob.sizeBytes),
+    ]
     await fill(inA, blob, [0, 1, 2])
     await inA.markPrivate()
     assert.equal(inB.stored.count, 0)
@@ -74,7 +85,10 @@ describe('two stores on one directory', () => {
     await inA.markPrivate()
     // On another machine, and silent for longer than a heartbeat may take.
     const { path, text } = await readOwner(directory)
-    await writeFile(path, text.replace(/"bootId":"[^"]*"/, '"bootId":"00000000-0000-0000-0000-000000000000"'))
+    await writeFile(
+      path,
+      text.replace(/"bootId":"[^"]*"/, '"bootId":"00000000-0000-0000-0000-000000000000"'),
+    )
     await utimes(path, 0, 0)
 
     const b = await openFsStore(directory)
@@ -131,7 +145,10 @@ describe('the owner of files in a directory', () => {
 
   test('is alive as long as its process is, however long it is silent', async () => {
     const directory = await temporaryDirectory()
-    const [a, b] = [await ownersIn(directory, fakeClock()), await ownersIn(directory, fakeClock(Date.now()))]
+    const [a, b] = [
+      await ownersIn(directory, fakeClock()),
+      await ownersIn(directory, fakeClock(Date.now())),
+    ]
     const { path } = await readOwner(directory)
     await utimes(path, 0, 0)
     assert.equal(await a.stateOf(b.ownId), 'alive')
@@ -170,7 +187,10 @@ describe('the owner of files in a directory', () => {
 
   test('that left parts behind is dead, and one of which nothing is known is silent', async () => {
     const directory = await temporaryDirectory()
-    const [a, b] = [await ownersIn(directory, fakeClock()), await ownersIn(directory, fakeClock(Date.now()))]
+    const [a, b] = [
+      await ownersIn(directory, fakeClock()),
+      await ownersIn(directory, fakeClock(Date.now())),
+    ]
     await a.leave(true)
     assert.equal(await b.stateOf(a.ownId), 'dead')
     await rm(join(directory, 'owners', `${a.ownId}.json`))

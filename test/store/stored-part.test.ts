@@ -9,7 +9,17 @@ import { memoryBackend } from '../../src/store/memory-backend.ts'
 import type { StorageBackend } from '../../src/store/storage-backend.ts'
 import { contentOf, seededContent } from '../../src/testing/seeded-content.ts'
 import { slowFuzz } from './fuzz.ts'
-import { descriptorOf, digestsIn, fill, holds, openStore, pieceOf, sha256, someBlob, store } from './stores.ts'
+import {
+  descriptorOf,
+  digestsIn,
+  fill,
+  holds,
+  openStore,
+  pieceOf,
+  sha256,
+  someBlob,
+  store,
+} from './stores.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 const backends: Readonly<Record<string, () => Promise<StorageBackend>>> = {
@@ -20,7 +30,18 @@ const backends: Readonly<Record<string, () => Promise<StorageBackend>>> = {
 const kib = 1024
 const mib = 1024 * kib
 /** Around the borders at which the layout of a blob changes. */
-const sizes = [0, 1, 1000, mib - 1, mib, mib + 1, mib + 256 * kib, mib + 256 * kib + 1, 2 * mib - 1, 3 * mib]
+const sizes = [
+  0,
+  1,
+  1000,
+  mib - 1,
+  mib,
+  mib + 1,
+  mib + 256 * kib,
+  mib + 256 * kib + 1,
+  2 * mib - 1,
+  3 * mib,
+]
 
 for (const [name, makeBackend] of Object.entries(backends)) {
   describe(`a part over ${name}`, () => {
@@ -30,8 +51,15 @@ for (const [name, makeBackend] of Object.entries(backends)) {
         fc.asyncProperty(
           fc.constantFrom(...sizes).chain((sizeBytes) => {
             const { pieceCount } = pieceLayout(sizeBytes)
-            const order = fc.shuffledSubarray([...Array(pieceCount).keys()], { minLength: pieceCount })
-            return fc.record({ sizeBytes: fc.constant(sizeBytes), order, seed: fc.nat(), withHash: fc.boolean() })
+            const order = fc.shuffledSubarray([...Array(pieceCount).keys()], {
+              minLength: pieceCount,
+            })
+            return fc.record({
+              sizeBytes: fc.constant(sizeBytes),
+              order,
+              seed: fc.nat(),
+              withHash: fc.boolean(),
+            })
           }),
           async ({ sizeBytes, order, seed, withHash }) => {
             const blob = seededContent(seed, sizeBytes)
@@ -46,7 +74,10 @@ for (const [name, makeBackend] of Object.entries(backends)) {
             assert.ok(await holds(target, blob))
             assert.deepEqual(await target.stat(blob.digest), { sizeBytes, private: false })
             const { pieceCount } = part.layout
-            const hashes = pieceCount <= 1 ? [] : order.toSorted((a, b) => a - b).map((p) => sha256(pieceOf(blob, p)))
+            const hashes =
+              pieceCount <= 1
+                ? []
+                : order.toSorted((a, b) => a - b).map((p) => sha256(pieceOf(blob, p)))
             assert.deepEqual(await target.pieceHashes(blob.digest), hashes)
           },
         ),
@@ -79,10 +110,16 @@ for (const [name, makeBackend] of Object.entries(backends)) {
       const range = { offset: pieceLength + 5, length: 2 * pieceLength - 10 }
       assert.equal(Buffer.compare(await part.read(range), blob.read(range)), 0)
       assert.equal((await part.read({ offset: pieceLength, length: 0 })).byteLength, 0)
-      for (const [offset, length] of [[0, 1], [pieceLength - 1, 2], [pieceLength, 2 * pieceLength + 1]] as const) {
+      for (const [offset, length] of [
+        [0, 1],
+        [pieceLength - 1, 2],
+        [pieceLength, 2 * pieceLength + 1],
+      ] as const) {
         await assert.rejects(part.read({ offset, length }), { code: 'ERR_REQUEST_RANGE' })
       }
-      await assert.rejects(part.read({ offset: blob.sizeBytes, length: 1 }), { code: 'ERR_REQUEST_RANGE' })
+      await assert.rejects(part.read({ offset: blob.sizeBytes, length: 1 }), {
+        code: 'ERR_REQUEST_RANGE',
+      })
       assert.deepEqual(part.hash(1), sha256(pieceOf(blob, 1)))
       assert.equal(part.hash(0), undefined)
     })
@@ -161,7 +198,10 @@ for (const [name, makeBackend] of Object.entries(backends)) {
       const target = await openStore(await makeBackend())
       const blob = someBlob(9)
       const part = await target.part(blob.digest, blob.sizeBytes)
-      await assert.rejects(target.part(blob.digest, blob.sizeBytes), { code: 'ERR_STORE_LOCKED', retryable: true })
+      await assert.rejects(target.part(blob.digest, blob.sizeBytes), {
+        code: 'ERR_STORE_LOCKED',
+        retryable: true,
+      })
       await fill(part, blob, [0, 1])
       await part.close()
       await assert.rejects(part.write(2, [pieceOf(blob, 2)], 'peer'), { code: 'ERR_STORE_CLOSED' })
@@ -200,8 +240,15 @@ for (const [name, makeBackend] of Object.entries(backends)) {
         done = true
       })
       let reads = 0
-      for (let piece = 0; !done || reads % part.layout.pieceCount !== 0; piece = ++reads % part.layout.pieceCount) {
-        assert.equal(Buffer.compare(await part.read(pieceRange(part.layout, piece)), pieceOf(blob, piece)), 0)
+      for (
+        let piece = 0;
+        !done || reads % part.layout.pieceCount !== 0;
+        piece = ++reads % part.layout.pieceCount
+      ) {
+        assert.equal(
+          Buffer.compare(await part.read(pieceRange(part.layout, piece)), pieceOf(blob, piece)),
+          0,
+        )
       }
       await committed
       assert.ok(reads > 0)
@@ -254,9 +301,12 @@ describe('a part', () => {
     }
     const target = await openStore(backend)
     await store(target, someBlob(1))
-    await target.import(descriptorOf(someBlob(2), mediaTypes.ociConfig), (async function* () {
-      yield someBlob(2).read({ offset: 0, length: someBlob(2).sizeBytes })
-    })())
+    await target.import(
+      descriptorOf(someBlob(2), mediaTypes.ociConfig),
+      (async function* () {
+        yield someBlob(2).read({ offset: 0, length: someBlob(2).sizeBytes })
+      })(),
+    )
     assert.deepEqual(put, [mediaTypes.octetStream, mediaTypes.ociConfig])
   })
 })

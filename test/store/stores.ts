@@ -4,29 +4,46 @@ import { mediaTypes, type Descriptor } from '../../src/core/descriptor.ts'
 import type { Digest } from '../../src/core/digest.ts'
 import { pieceLayout, pieceRange, type PieceLayout } from '../../src/core/piece-layout.ts'
 import { fsBackend } from '../../src/store/fs-backend.ts'
-import { PieceStore, type PieceStoreOptions, type PieceSource, type StoredPart } from '../../src/store/piece-store.ts'
+import {
+  PieceStore,
+  type PieceStoreOptions,
+  type PieceSource,
+  type StoredPart,
+} from '../../src/store/piece-store.ts'
 import type { StorageBackend } from '../../src/store/storage-backend.ts'
 import { seededContent, type BlobContent } from '../../src/testing/seeded-content.ts'
 
 /** A store that is closed when the test is over. */
-export async function openStore(backend: StorageBackend, options?: PieceStoreOptions): Promise<PieceStore> {
+export async function openStore(
+  backend: StorageBackend,
+  options?: PieceStoreOptions,
+): Promise<PieceStore> {
   const store = await PieceStore.open(backend, options)
   onTestFinished(() => store.close())
   return store
 }
 
 /** A store in a directory, likewise. */
-export function openFsStore(directory: string, options: PieceStoreOptions = {}): Promise<PieceStore> {
+export function openFsStore(
+  directory: string,
+  options: PieceStoreOptions = {},
+): Promise<PieceStore> {
   const { clock, logger } = options
   return openStore(fsBackend(directory, { clock, logger }), options)
 }
 
 /** A blob of six pieces, the last one short. */
-export function someBlob(seed: number, sizeBytes: number = 1024 * 1024 + 300_000): BlobContent & { layout: PieceLayout } {
+export function someBlob(
+  seed: number,
+  sizeBytes: number = 1024 * 1024 + 300_000,
+): BlobContent & { layout: PieceLayout } {
   return Object.assign(seededContent(seed, sizeBytes), { layout: pieceLayout(sizeBytes) })
 }
 
-export function descriptorOf(blob: BlobContent, mediaType: string = mediaTypes.octetStream): Descriptor {
+export function descriptorOf(
+  blob: BlobContent,
+  mediaType: string = mediaTypes.octetStream,
+): Descriptor {
   return { digest: blob.digest, size: blob.sizeBytes, mediaType }
 }
 
@@ -39,7 +56,10 @@ export function pieceOf(blob: BlobContent, piece: number): Uint8Array {
 }
 
 /** The bytes of a blob in chunks, as a source that nobody has begun to read. */
-export async function* streamOf(blob: BlobContent, chunkBytes = 100_000): AsyncGenerator<Uint8Array> {
+export async function* streamOf(
+  blob: BlobContent,
+  chunkBytes = 100_000,
+): AsyncGenerator<Uint8Array> {
   for (let offset = 0; offset < blob.sizeBytes; offset += chunkBytes) {
     yield blob.read({ offset, length: Math.min(chunkBytes, blob.sizeBytes - offset) })
   }

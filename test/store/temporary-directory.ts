@@ -9,7 +9,10 @@ export function makeDirectory(parent: string = tmpdir()): Promise<string> {
   return mkdtemp(join(parent, 'damselfly-store-'))
 }
 
-/** Likewise in memory where the system has that: for tests that open a store hundreds of times and need no disk that syncs. */
+/**
+ * Likewise in memory where the system has that: for tests that open a store hundreds of times and need no disk that
+ * syncs.
+ */
 export function makeFastDirectory(): Promise<string> {
   return makeDirectory(existsSync('/dev/shm') ? '/dev/shm' : undefined)
 }
