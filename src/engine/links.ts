@@ -27,6 +27,8 @@ export interface KnownPeerState {
 /** Which peers are known, and which of them to dial. Pure: `net/` dials, this decides. */
 export class LinkBook {
   readonly #known = new Map<string, KnownPeerState>()
+  /** Addresses behind which a peer was met that they did not name. */
+  readonly #peerIdAt = new Map<string, string>()
   readonly #random: Random
   readonly #self: string
   readonly #maxLinks: number
@@ -49,7 +51,7 @@ export class LinkBook {
   }
 
   get(key: string): KnownPeerState | undefined {
-    return this.#known.get(key)
+    return this.#known.get(this.#peerIdAt.get(key) ?? key)
   }
 
   /** Remembers a peer. A new way of finding a known one is added to its list. */
@@ -57,9 +59,11 @@ export class LinkBook {
     peer: { peerId?: string | undefined; addresses: readonly string[] },
     foundBy: string,
   ): KnownPeerState | undefined {
-    const key = peer.peerId ?? peer.addresses[0]
+    const [address] = peer.addresses
+    const peerId = peer.peerId ?? (address === undefined ? undefined : this.#peerIdAt.get(address))
+    const key = peerId ?? address
     if (key === undefined || key === this.#self) return undefined
-    const state = this.#remember(peer, key)
+    const state = this.#remember({ ...peer, peerId }, key)
     if (!state.foundBy.includes(foundBy)) state.foundBy.push(foundBy)
     return state
   }
@@ -69,6 +73,8 @@ export class LinkBook {
     if (!peer) return
     peer.dialling = false
     peer.failures++
+    // Another peer may listen there now.
+    this.#forgetAddressesOf(key)
     const backoffMs = Math.min(maxRetryMs, firstRetryMs * 2 ** (peer.failures - 1))
     peer.retryAtMs = now + backoffMs * (0.5 + this.#random.next() / 2)
   }
@@ -88,6 +94,7 @@ export class LinkBook {
     const dialled = this.#known.get(key)
     if (!dialled || key === peerId) return
     this.#known.delete(key)
+    this.#peerIdAt.set(key, peerId)
     const peer = this.#remember({ peerId, addresses: dialled.addresses }, peerId)
     for (const way of dialled.foundBy) if (!peer.foundBy.includes(way)) peer.foundBy.push(way)
   }
@@ -158,7 +165,12 @@ export class LinkBook {
     for (const [key, peer] of this.#known) {
       if (peer.linked || peer.dialling) continue
       this.#known.delete(key)
+      this.#forgetAddressesOf(key)
       return
     }
+  }
+
+  #forgetAddressesOf(key: string): void {
+    for (const [address, peerId] of this.#peerIdAt) if (peerId === key) this.#peerIdAt.delete(address)
   }
 }

@@ -1,6 +1,6 @@
 import { maxBlobBytes } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
-import { RequestError, TransferError } from '../core/errors.ts'
+import { RequestError } from '../core/errors.ts'
 import { SharedAttempts } from '../core/shared-attempts.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { BlobSession } from './blob-session.ts'
@@ -75,7 +75,7 @@ export class BlobFetcher {
     } finally {
       leave()
       stopLooking()
-      this.#sessions.release(loading.session)
+      this.#sessions.leave(loading.session)
     }
   }
 
@@ -90,7 +90,12 @@ export class BlobFetcher {
   async #open(request: BlobRequest, sizeBytes: number): Promise<Loading> {
     const { digest, mediaType } = request
     const loading = await this.#sessions.want({ digest, sizeBytes, mediaType, private: request.private })
-    checkSize(digest, sizeBytes, loading.session.layout.sizeBytes)
+    try {
+      checkSize(digest, sizeBytes, loading.session.layout.sizeBytes)
+    } catch (error) {
+      this.#sessions.leave(loading.session)
+      throw error
+    }
     return loading
   }
 
@@ -105,7 +110,7 @@ export class BlobFetcher {
       return await use(loading)
     } finally {
       stopLooking()
-      this.#sessions.release(loading.session)
+      this.#sessions.leave(loading.session)
     }
   }
 
@@ -118,7 +123,11 @@ export class BlobFetcher {
     this.#links.enter(topic)
     const stop = this.#links.load(topic)
     void this.#links.look(topic).then(() => session.settle())
-    return stop
+    return () => {
+      stop()
+      // It turned out to be private: that we gather around it is not to be known either.
+      if (!session.shareable) void this.#links.leave(topic)
+    }
   }
 
   async #withSize<Result>(
@@ -132,8 +141,8 @@ export class BlobFetcher {
       try {
         return await use(size.sizeBytes)
       } catch (error) {
-        const maybeWrong = size.link !== undefined && error instanceof TransferError
-        if (!maybeWrong || distrusted.size >= maxWrongSizes || options.signal?.aborted) throw error
+        // Whatever failed: a size that is a lie may also be more than the store can hold.
+        if (size.link === undefined || distrusted.size >= maxWrongSizes || options.signal?.aborted) throw error
         distrusted.add(size.link)
       }
     }
@@ -147,7 +156,7 @@ export class BlobFetcher {
     const { digest, size } = request
     const sizeBytes = size ?? this.#sessions.get(digest)?.layout.sizeBytes
     if (sizeBytes !== undefined) return { sizeBytes, link: undefined }
-    const key = [digest, ...distrusted].join()
+    const key = [digest, request.maxBytes, request.origin?.name, ...distrusted].join()
     return this.#finding.join(key, (signal) => this.#askForSize(request, distrusted, signal), options.signal)
   }
 

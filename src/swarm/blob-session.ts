@@ -110,9 +110,13 @@ export class BlobSession {
     return this.#private
   }
 
-  /** Whether peers may know of our copy. */
+  /** Whether peers may know of our copy. An empty blob has nothing to tell of. */
   get shareable(): boolean {
-    return this.#context.closedNetwork || !this.#private
+    return this.layout.pieceCount > 0 && !this.#withheld
+  }
+
+  get #withheld(): boolean {
+    return this.#private && !this.#context.closedNetwork
   }
 
   /** Nobody here or elsewhere needs it open. */
@@ -189,7 +193,7 @@ export class BlobSession {
     if (message.type === 'bitfield') {
       // Who does not know the size asks what we hold, and no more.
       if (message.sizeBytes === 0 && message.wants) return this.#links.answer(entry)
-      if (message.private) void this.#becomePrivate()
+      if (message.private && this.#context.closedNetwork) void this.becomePrivate()
     }
     this.#links.receive(entry, message)
   }
@@ -288,7 +292,7 @@ export class BlobSession {
     this.#fetcher.start(run, first, count, origin, {
       moved: () => this.#loop.dispatch({ type: 'origin:moved', run }),
       answered: async ({ usedCredentials }) => {
-        if (usedCredentials) await this.#becomePrivate()
+        if (usedCredentials) await this.becomePrivate()
       },
       piece: (piece) => this.#keepFromOrigin(piece),
       ended: () => this.#loop.dispatch({ type: 'origin:ended', run }),
@@ -308,12 +312,7 @@ export class BlobSession {
     })
   }
 
-  #keepFromPeer(
-    entry: LinkEntry,
-    piece: number,
-    chunks: readonly Uint8Array[],
-    hash: Uint8Array,
-  ): Promise<void> {
+  #keepFromPeer(entry: LinkEntry, piece: number, chunks: readonly Uint8Array[], hash: Uint8Array): Promise<void> {
     return this.#write(async () => {
       if (this.#state.stored.has(piece) || !this.#copy.part) return
       await this.#copy.part.write(piece, chunks, 'peer', hash)
@@ -357,15 +356,15 @@ export class BlobSession {
     this.#copy.completed()
     this.#loop.dispatch({ type: 'blob:checked', ok: true })
     this.#context.emit('blob:stored', { digest: this.digest, stats: this.#account.stats(this.now()) })
-    if (!this.shareable) this.#context.emit('sharing:withheld', { digest: this.digest })
+    if (this.#withheld) this.#context.emit('sharing:withheld', { digest: this.digest })
   }
 
   /** The blob turned out to need credentials: from now on only members of a closed network may know of it. */
-  async #becomePrivate(): Promise<void> {
+  async becomePrivate(): Promise<void> {
     if (this.#private) return
     this.#private = true
     await this.#write(async () => this.#copy.part?.markPrivate())
-    if (this.shareable) return
+    if (!this.#withheld) return
     for (const entry of this.#links.entries()) {
       entry.link.send(emptyCopy(this.digest, this.layout.sizeBytes))
       this.detach(entry.id)

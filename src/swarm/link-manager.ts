@@ -96,7 +96,8 @@ export class LinkManager {
     if (!known) return false
     if (this.#book.mayDial(known.key)) this.#startDial(known)
     await this.#dials.get(known.key)
-    return known.linked
+    // The peer behind an address has a name by now.
+    return this.#book.get(known.key)?.linked ?? false
   }
 
   /** Gathers around a topic: peers and the world are told. */
@@ -116,8 +117,10 @@ export class LinkManager {
    */
   async look(topic: Digest): Promise<void> {
     const state = this.#topics.get(topic)
-    // A node that knows nobody has nobody to ask, and nothing to wait for.
-    if (state && this.#book.knownCount > 0) await this.#look(topic, state)
+    if (!state) return
+    if (this.#book.knownCount > 0) return this.#look(topic, state)
+    // A node that knows nobody has nobody to ask, and nothing to wait for; that may change.
+    state.askAgainMs = this.#now() + firstAskAgainMs
   }
 
   /** Counts a load that needs peers of the topic; returns what ends it. */
@@ -148,6 +151,7 @@ export class LinkManager {
       distance: distanceOf(this.#location, link.hello.location),
       foundBy: known.foundBy,
       topics: new Set(),
+      blobs: new Set(),
     }
     this.#byPeer.set(link.peerId, entry)
     this.#context.links.set(entry.id, entry)
@@ -251,7 +255,9 @@ export class LinkManager {
   }
 
   #startDial(peer: KnownPeerState): void {
-    const dial = this.#dial(peer.key, peer).finally(() => this.#dials.delete(peer.key))
+    const dial = this.#dial(peer.key, peer).finally(() => {
+      if (this.#dials.get(peer.key) === dial) this.#dials.delete(peer.key)
+    })
     this.#dials.set(peer.key, dial)
   }
 

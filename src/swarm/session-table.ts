@@ -2,6 +2,7 @@ import type { Digest } from '../core/digest.ts'
 import { pieceLayout } from '../core/piece-layout.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { ControlMessage } from '../wire/messages.ts'
+import { limits } from '../wire/protocol.ts'
 import { BlobSession } from './blob-session.ts'
 import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
 import { TransferTask } from './transfer-task.ts'
@@ -17,6 +18,8 @@ export interface OpenRequest {
 interface Open {
   readonly session: BlobSession
   readonly task: TransferTask
+  /** Those who wanted it and have not left. */
+  callers: number
 }
 
 /** The sessions of this node: at most one a blob, opened by a caller here or by a peer who asks for what the store has. */
@@ -40,12 +43,23 @@ export class SessionTable {
     return [...this.#open.values()].map(({ session }) => session)
   }
 
-  /** The session of a blob that a caller wants, new or shared. */
+  /** The session of a blob that a caller wants, new or shared; it stays open until the caller leaves. */
   async want(request: OpenRequest): Promise<Open> {
-    const open = await this.#ensure(request.digest, request)
-    if (open) return open
-    // Somebody else's attempt found nothing to serve; ours brings what it takes to load the blob.
-    return this.want(request)
+    for (;;) {
+      const open = await this.#ensure(request.digest, request)
+      // Somebody else's attempt may have found nothing to serve, or have ended before we could join it.
+      if (!open || (open.session.closed && !this.#closed)) continue
+      open.callers++
+      if (request.private) await open.session.becomePrivate()
+      return open
+    }
+  }
+
+  /** A caller who wanted the session needs it no more. */
+  leave(session: BlobSession): void {
+    const open = this.#open.get(session.digest)
+    if (open?.session === session) open.callers--
+    this.release(session)
   }
 
   attach(entry: LinkEntry): void {
@@ -74,6 +88,8 @@ export class SessionTable {
 
   /** False when the store must be asked first. */
   #receiveNow(entry: LinkEntry, message: ControlMessage & { digest: Digest }): boolean {
+    // Its link may have ended while the message waited.
+    if (!this.#context.links.has(entry.id)) return true
     const open = this.#open.get(message.digest)
     const asks = message.type === 'bitfield' && message.wants
     if (!open) return !asks
@@ -81,7 +97,8 @@ export class SessionTable {
     if (session.shareable) {
       session.attach(entry)
       session.receive(entry, message)
-      if (message.type === 'forget') this.release(session)
+      this.#countDemand(entry, message)
+      this.release(session)
     } else if (asks) {
       entry.link.send(emptyCopy(message.digest, message.sizeBytes))
     }
@@ -96,6 +113,16 @@ export class SessionTable {
     else entry.link.send(emptyCopy(message.digest, message.sizeBytes))
   }
 
+  /** Bounds what a peer makes us keep: of too many blobs that it wants to hear of, the oldest is forgotten. */
+  #countDemand(entry: LinkEntry, message: ControlMessage & { digest: Digest }): void {
+    const { type, digest } = message
+    if (type !== 'bitfield' && type !== 'forget') return
+    entry.blobs.delete(digest)
+    if (type === 'bitfield' && message.wants && message.sizeBytes > 0) entry.blobs.add(digest)
+    const [oldest] = entry.blobs
+    if (entry.blobs.size > limits.blobsPerPeer && oldest) this.#receiveNow(entry, { type: 'forget', digest: oldest })
+  }
+
   /** The session that may serve a blob to peers, opened from the store if need be. */
   async serving(digest: Digest): Promise<BlobSession | undefined> {
     const open = this.#open.get(digest) ?? (await this.#ensure(digest))
@@ -104,7 +131,8 @@ export class SessionTable {
 
   /** Closes a session that nobody needs. */
   release(session: BlobSession): void {
-    if (!session.idle || this.#open.get(session.digest)?.session !== session) return
+    const open = this.#open.get(session.digest)
+    if (open?.session !== session || open.callers > 0 || !session.idle) return
     this.#open.delete(session.digest)
     // A new session of the same blob waits until this one has let go of the part.
     const closing = session.close().then(() => undefined)
@@ -152,7 +180,7 @@ export class SessionTable {
       part,
       private: facts?.private ?? part?.private ?? false,
     })
-    const open = { session, task: new TransferTask(session) }
+    const open = { session, task: new TransferTask(session), callers: 0 }
     if (this.#closed) {
       await session.close()
       return open

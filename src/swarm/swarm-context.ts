@@ -20,6 +20,8 @@ export interface LinkEntry {
   readonly foundBy: readonly string[]
   /** Topics that the peer told us it gathers around, the newest last. */
   readonly topics: Set<Digest>
+  /** Blobs that the peer wants to hear of, the newest last. */
+  readonly blobs: Set<Digest>
 }
 
 /** Emits an event of {@link SwarmEvents}. */

@@ -161,12 +161,14 @@ export class SwarmNode {
 
   async #close(): Promise<void> {
     this.#closing.abort(new TransferError('ERR_SWARM_CLOSED', 'the swarm was closed'))
+    // One that fails does not keep the others open. The last one named is closed first.
+    await using parts = new AsyncDisposableStack()
+    parts.defer(this.#release)
+    parts.defer(() => this.#host.stop())
+    parts.defer(() => this.#sessions.close())
+    parts.defer(async () => this.#discovery?.close())
+    parts.defer(() => this.#links.close())
     await Promise.allSettled(this.#running)
-    await this.#links.close()
-    await this.#discovery?.close()
-    await this.#sessions.close()
-    await this.#host.stop()
-    await this.#release()
   }
 
   #receive(link: Link, message: ControlMessage): void {
@@ -195,6 +197,8 @@ export class SwarmNode {
     })
     if (!entry || request.signal.aborted) return request.absent()
     this.#uploads.take(entry, request, session)
+    // A whole blob is read from the store, session or not.
+    if (session) this.#sessions.release(session)
   }
 
   #counted(emit: SwarmContext['emit']): SwarmContext['emit'] {
