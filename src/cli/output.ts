@@ -62,9 +62,10 @@ export class Output {
   }
 
   /** Tells how it failed: one line for people, and with `--json` the last line of standard output. */
-  failure(code: string, error: unknown, message: string = error instanceof Error ? error.message : String(error)): void {
+  failure(code: string, error: unknown, text: string = error instanceof Error ? error.message : String(error)): void {
+    const message = oneLine(text)
     this.#liveLines.release()
-    this.note(`damselfly: ${message.replaceAll(/\s*\n\s*/g, ' ')}`)
+    this.note(`damselfly: ${message}`)
     if (this.verbose && error instanceof Error) this.note(inspect(error))
     if (this.json) this.event({ event: 'error', code, message })
   }
@@ -82,4 +83,10 @@ export class Output {
       warn: say('warn'),
     }
   }
+}
+
+/** Some libraries put the stacks of causes into their messages. */
+function oneLine(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim())
+  return lines.filter((line) => line !== '' && !line.startsWith('at ')).join(' ')
 }
