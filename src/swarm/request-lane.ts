@@ -67,7 +67,6 @@ export class RequestLane {
       release()
       ended(tell)
     }
-    sink.sent()
     const cancel = this.#link.request(request.digest, request.piece, sizeBytes, {
       header: (announcedBytes) => sink.header(announcedBytes),
       chunk: (bytes) => sink.chunk(bytes),
@@ -77,5 +76,7 @@ export class RequestLane {
       failed: (error) => failed(() => sink.failed(error)),
     })
     request.cancel = () => failed(cancel)
+    // Last: what it leads to may ask for more, or take this request back.
+    sink.sent()
   }
 }
