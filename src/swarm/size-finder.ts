@@ -86,8 +86,15 @@ export class SizeFinder {
       if (!origin || !this.#context.originAllowed) throw notAllowed
       const body = await origin.read({ offset: 0, length: 1 }, { signal: request.signal })
       for await (const chunk of body.chunks) if (chunk.byteLength > 0) break
-      if (body.sizeBytes !== undefined) return { sizeBytes: body.sizeBytes, link: undefined }
-      throw new OriginError('ERR_ORIGIN_SIZE', `${origin.name} does not say how large ${digest} is: give its size`)
+      const { sizeBytes } = body
+      if (sizeBytes === undefined) {
+        throw new OriginError('ERR_ORIGIN_SIZE', `${origin.name} does not say how large ${digest} is: give its size`)
+      }
+      if (sizeBytes <= request.maxBytes) return { sizeBytes, link: undefined }
+      throw new OriginError(
+        'ERR_ORIGIN_SIZE',
+        `${digest} has ${sizeBytes} bytes at ${origin.name}, and at most ${request.maxBytes} are accepted here`,
+      )
     } catch (error) {
       if (request.signal?.aborted) throw request.signal.reason
       const why = error === notAllowed ? 'no origin may be asked' : `the origin failed: ${messageOf(error)}`
@@ -102,8 +109,10 @@ export class SizeFinder {
     const { signal, maxBytes, distrusted } = request
     return new Promise((resolve, reject) => {
       let settled = false
+      let ended = false
       let cancelTimer = (): void => {}
       const end = (settle: () => void): void => {
+        ended = true
         cancelTimer()
         signal?.removeEventListener('abort', onAbort)
         this.#remove(digest, search)
@@ -124,6 +133,7 @@ export class SizeFinder {
       this.#searches.set(digest, (this.#searches.get(digest) ?? new Set()).add(search))
       for (const entry of this.#context.links.values()) this.#ask(entry, digest)
       void request.settled.then(() => {
+        if (ended) return
         settled = true
         if (search.unanswered.size === 0) search.silent()
         else cancelTimer = this.#context.clock.after(answerMs, () => end(() => resolve(undefined)))
