@@ -6,7 +6,7 @@ import type { BitfieldMessage, ControlMessage } from '../wire/messages.ts'
 import type { BlobCopy } from './blob-copy.ts'
 import { ToldHashes } from './piece-hashes.ts'
 import { pieceIntake } from './piece-intake.ts'
-import type { LinkEntry, SwarmContext } from './swarm-context.ts'
+import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
 
 /** What the links of a session need of it. */
 export interface SessionLinksInit {
@@ -51,7 +51,10 @@ export class SessionLinks {
     return true
   }
 
+  /** Its requests are taken back: nobody waits for them. */
   detach(link: LinkId): boolean {
+    const cancels = this.#attached.get(link)?.cancels
+    for (const cancel of cancels?.values() ?? []) cancel()
     return this.#attached.delete(link)
   }
 
@@ -63,7 +66,7 @@ export class SessionLinks {
   receive(entry: LinkEntry, message: ControlMessage): void {
     const attached = this.#attached.get(entry.id)
     if (!attached) return
-    const { dispatch } = this.#init
+    const { dispatch, state } = this.#init
     const { hashes } = attached
     const link = entry.id
     switch (message.type) {
@@ -71,6 +74,8 @@ export class SessionLinks {
         dispatch({ type: 'link:copy', link, holds: this.#holds(hashes, message), wants: message.wants })
         break
       case 'hashes':
+        // Kept only while they can be of use: a peer could tell 2 MiB of them for each blob that we hold.
+        if (state.phase === 'complete') break
         for (const [index, hash] of message.hashes.entries()) hashes.tell(message.first + index, hash)
         break
       case 'have':
@@ -99,6 +104,7 @@ export class SessionLinks {
       await copy.loadHashes()
     } catch (error) {
       context.logger.warn('piece hashes could not be read', { digest: copy.digest, error })
+      this.send(link, [emptyCopy(copy.digest, copy.layout.sizeBytes)])
       return
     }
     this.send(link, this.#describe(wants, this.#init.state.links.get(link)?.wants ?? false))
