@@ -10,6 +10,7 @@ import type { StoredBlob } from './stored-blob.ts'
 import type { StoredImage } from './stored-image.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import { mergeStats } from './transfer-account.ts'
+import { tell } from './transfer-task.ts'
 import type { FetchImageOptions, FetchOptions } from './transfer.ts'
 
 /** Blobs of one image that load at once: with fewer the links idle between two, with more all of them come late. */
@@ -54,15 +55,15 @@ export class ImageFetcher {
     const startedMs = this.#context.clock.monotonicMs()
     const manifests = new Map<Digest, StoredBlob>()
     const image = await this.resolve(reference, options, (blob) => manifests.set(blob.digest, blob))
-    options.onProgress?.({ type: 'image:resolved', digest: image.manifest.descriptor.digest, layers: image.layers })
+    tell(options, { type: 'image:resolved', digest: image.manifest.descriptor.digest, layers: image.layers })
     const held: StoredBlob[] = []
     const close = async (): Promise<void> => {
       await Promise.all(held.map((blob) => blob.close()))
     }
     try {
-      const index = image.index && (await this.#keep(image.index, image.usedCredentials))
-      const manifest = await this.#keep(image.manifest, image.usedCredentials)
-      held.push(...(index ? [index, manifest] : [manifest]))
+      if (image.index) held.push(await this.#keep(image.index, image.usedCredentials, options))
+      const manifest = await this.#keep(image.manifest, image.usedCredentials, options)
+      held.push(manifest)
       const [config, ...layers] = await this.#fetchAll(image, options, held)
       if (!config) throw new TypeError('the first blob of an image is its config')
       if (options.to !== undefined) await this.#writeLayout(options.to, image, held, options)
@@ -89,12 +90,13 @@ export class ImageFetcher {
   async #keep(
     { descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array },
     isPrivate: boolean,
+    { signal }: FetchOptions,
   ): Promise<StoredBlob> {
     const { store } = this.#context
     const wasHere = (await store.stat(descriptor.digest)) !== undefined
-    if (!wasHere) await store.import(descriptor, oneChunk(bytes), { private: isPrivate })
+    if (!wasHere) await store.import(descriptor, oneChunk(bytes), { private: isPrivate, signal })
     const request = { ...descriptor, topic: descriptor.digest }
-    const blob = await this.#blobs.fetch(request, {})
+    const blob = await this.#blobs.fetch(request, { signal })
     if (wasHere) return blob
     const { size } = descriptor
     return { ...blob, stats: { bytes: { total: size, origin: size, peers: 0, stored: 0 }, peers: [], ms: 0 } }

@@ -48,6 +48,8 @@ export class Seeding {
   readonly #links: LinkManager
   readonly #blobs: BlobFetcher
   readonly #images: ImageFetcher
+  /** Open handles by topic: several may seed the same. */
+  readonly #handles = new Map<Digest, number>()
 
   constructor(context: SwarmContext, links: LinkManager, blobs: BlobFetcher, images: ImageFetcher) {
     this.#context = context
@@ -97,6 +99,7 @@ export class Seeding {
     const layout = await ImageLayout.open(directory)
     const entries = await layout.entries()
     const digests = new Set<Digest>()
+    const topics = new Set<Digest>()
     const queue: Descriptor[] = [...entries]
     for (let next = queue.shift(); next; next = queue.shift()) {
       // A layout may hold some platforms of an index only; what is not there is not seeded.
@@ -105,14 +108,14 @@ export class Seeding {
       await this.#import(layout, next, options)
       if (topicTypes.has(next.mediaType) && next.size <= maxManifestBytes) {
         queue.push(...(await this.#contents(next)))
-        this.#links.enter(next.digest)
+        topics.add(next.digest)
       }
     }
     const topic = entries.find(({ digest }) => digests.has(digest))
     if (!topic) {
       throw new RequestError('ERR_REQUEST_OPTION', `${directory} holds none of the images that its index.json names`)
     }
-    return this.#hold(topic.digest, [...digests])
+    return this.#hold(topic.digest, [...digests], topics)
   }
 
   async #import(layout: ImageLayout, blob: Descriptor, { signal }: FetchOptions): Promise<void> {
@@ -125,13 +128,42 @@ export class Seeding {
     return parsed.kind === 'index' ? parsed.manifests : [parsed.config, ...parsed.layers]
   }
 
-  #hold(topic: Digest, digests: readonly Digest[]): SeedHandle {
+  /** @param topics - all that others gather around, if it is more than `topic` */
+  async #hold(topic: Digest, digests: readonly Digest[], topics: Iterable<Digest> = []): Promise<SeedHandle> {
     const leases = digests.map((digest) => this.#context.store.lease(digest))
-    this.#links.enter(topic)
+    const entered: Digest[] = []
+    for (const each of new Set([topic, ...topics])) {
+      if (!(await this.#mayTell(each))) continue
+      entered.push(each)
+      this.#enter(each)
+    }
     const close = async (): Promise<void> => {
       for (const lease of leases.splice(0)) lease[Symbol.dispose]()
-      await this.#links.leave(topic)
+      await Promise.all(entered.splice(0).map((each) => this.#leave(each)))
     }
     return { topic, digests, close, [Symbol.asyncDispose]: close }
+  }
+
+  /** Outside a closed network, who has something private is not to be known. */
+  async #mayTell(topic: Digest): Promise<boolean> {
+    if (this.#context.closedNetwork) return true
+    const facts = await this.#context.store.stat(topic)
+    return !facts?.private
+  }
+
+  #enter(topic: Digest): void {
+    this.#handles.set(topic, (this.#handles.get(topic) ?? 0) + 1)
+    this.#links.enter(topic)
+  }
+
+  /** The last handle of a topic leaves it. */
+  async #leave(topic: Digest): Promise<void> {
+    const handles = (this.#handles.get(topic) ?? 1) - 1
+    if (handles > 0) {
+      this.#handles.set(topic, handles)
+      return
+    }
+    this.#handles.delete(topic)
+    await this.#links.leave(topic)
   }
 }

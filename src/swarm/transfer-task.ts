@@ -1,7 +1,7 @@
 import { TransferError } from '../core/errors.ts'
 import type { Origin } from '../core/origin.ts'
 import type { BlobSession } from './blob-session.ts'
-import type { FetchOptions, TransferStats } from './transfer.ts'
+import type { FetchOptions, TransferProgress, TransferStats } from './transfer.ts'
 
 /**
  * The callers who wait for one blob. They share its session: it loads while there is one of them, and each may leave
@@ -87,7 +87,8 @@ function closedError(digest: string): TransferError {
   return new TransferError('ERR_SWARM_CLOSED', `the swarm was closed while ${digest} was on its way`)
 }
 
-function tell(options: FetchOptions, progress: Parameters<NonNullable<FetchOptions['onProgress']>>[0]): void {
+/** Shows a caller how far things are. */
+export function tell(options: FetchOptions, progress: TransferProgress): void {
   try {
     options.onProgress?.(progress)
   } catch {
