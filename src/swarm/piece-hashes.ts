@@ -15,14 +15,17 @@ export class ToldHashes {
 
   tell(piece: number, hash: Uint8Array): void {
     if (piece >= this.#told.size || hash.byteLength !== hashBytes) return
+    // The digest stands, whatever a peer says.
+    if (this.#told.size === 1 && this.#told.has(0)) return
     this.#hashes ??= new Uint8Array(this.#told.size * hashBytes)
     this.#hashes.set(hash, piece * hashBytes)
     this.#told.add(piece)
   }
 
+  /** A copy: the peer may tell another one while the piece is on its way to the store. */
   of(piece: number): Uint8Array | undefined {
     if (!this.#told.has(piece)) return undefined
-    return this.#hashes?.subarray(piece * hashBytes, (piece + 1) * hashBytes)
+    return this.#hashes?.slice(piece * hashBytes, (piece + 1) * hashBytes)
   }
 
   /** Those of the pieces whose hash is known: only they can be checked, so only they are asked for. */
