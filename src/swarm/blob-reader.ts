@@ -41,8 +41,10 @@ export async function* readWhileLoading(
       if (broken) throw broken
       const pieceEnd = Math.min(end, (piece + 1) * layout.pieceLength)
       const slice = { offset: position, length: Math.min(sliceBytes, pieceEnd - position) }
+      // Before it is read: what is dropped meanwhile is as bad as delivered.
+      position += slice.length
       const bytes = await session.read(slice)
-      position += bytes.byteLength
+      if (broken) throw broken
       yield bytes
     }
   } finally {
