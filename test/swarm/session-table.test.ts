@@ -33,7 +33,7 @@ function bitfields(link: ScriptedLink): BitfieldMessage[] {
   return link.sent.filter((message) => message.type === 'bitfield')
 }
 
-async function loading(node: ScriptedNode, table: SessionTable, seed: number): Promise<{ session: BlobSession; digest: Digest }> {
+async function loading(table: SessionTable, seed: number): Promise<{ session: BlobSession; digest: Digest }> {
   const { digest } = seededContent(seed, 2 * mib)
   const { session } = await table.want({ digest, sizeBytes: 2 * mib })
   session.want(undefined)
@@ -113,7 +113,7 @@ describe('SessionTable', () => {
     await using node = await scriptedNode()
     const table = new SessionTable(node.context)
     const { entry } = node.link(1)
-    const { session, digest } = await loading(node, table, 1)
+    const { session, digest } = await loading(table, 1)
     table.receive(entry, { ...emptyCopy(digest, 2 * mib), private: true })
     await settled(node)
     assert.deepEqual([session.private, session.shareable], [false, true])
@@ -124,7 +124,7 @@ describe('SessionTable', () => {
     await using node = await scriptedNode({ closedNetwork: true })
     const table = new SessionTable(node.context)
     const { entry } = node.link(1)
-    const { session, digest } = await loading(node, table, 1)
+    const { session, digest } = await loading(table, 1)
     table.receive(entry, { ...emptyCopy(digest, 2 * mib), private: true })
     await settled(node)
     assert.deepEqual([session.private, session.shareable], [true, true])
@@ -135,7 +135,7 @@ describe('SessionTable', () => {
     await using node = await scriptedNode()
     const table = new SessionTable(node.context)
     const { link } = node.link(1)
-    const { session, digest } = await loading(node, table, 1)
+    const { session, digest } = await loading(table, 1)
     await table.want({ digest, sizeBytes: 2 * mib, private: true })
     assert.equal(session.shareable, false)
     assert.deepEqual(link.sent.at(-1), emptyCopy(digest, 2 * mib))
@@ -158,7 +158,7 @@ describe('SessionTable', () => {
   test('whoever wants a blob whose session ends at that moment gets a new one', async () => {
     await using node = await scriptedNode()
     const table = new SessionTable(node.context)
-    const { session, digest } = await loading(node, table, 1)
+    const { session, digest } = await loading(table, 1)
     const wanted = table.want({ digest, sizeBytes: 2 * mib })
     session.unwant()
     table.leave(session)
@@ -171,7 +171,7 @@ describe('SessionTable', () => {
     await using node = await scriptedNode()
     const table = new SessionTable(node.context)
     const { entry, link } = node.link(1)
-    const { session, digest } = await loading(node, table, 1)
+    const { session, digest } = await loading(table, 1)
     const hashes = Array.from({ length: 8 }, () => digestToBytes(digest))
     table.receive(entry, { type: 'hashes', digest, first: 0, hashes })
     table.receive(entry, { ...emptyCopy(digest, 2 * mib), complete: true })

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'vitest'
+import type { Digest } from '../../src/core/digest.ts'
+import type { IncomingRequest, Link } from '../../src/net/link.ts'
+import type { BlobSession } from '../../src/swarm/blob-session.ts'
+import { SessionTable } from '../../src/swarm/session-table.ts'
+import { UploadService } from '../../src/swarm/upload-service.ts'
+import { seededContent } from '../../src/testing/seeded-content.ts'
+import { limits } from '../../src/wire/protocol.ts'
+import { scriptedNode, type ScriptedNode } from '../support/scripted-link.ts'
+
+const mib = 1024 * 1024
+const content = seededContent(1, 8 * mib)
+
+/** A request that a test follows; `serve` ends when it is told to. */
+class Asked implements IncomingRequest {
+  readonly digest: Digest = content.digest
+  readonly #gone = new AbortController()
+  readonly signal: AbortSignal = this.#gone.signal
+  readonly link: Link
+  readonly piece: number
+  readonly finish = Promise.withResolvers<void>()
+  answer = 'none'
+
+  constructor(link: Link, piece: number) {
+    this.link = link
+    this.piece = piece
+  }
+
+  async serve(sizeBytes: number): Promise<void> {
+    this.answer = `${sizeBytes} bytes`
+    await this.finish.promise
+    this.signal.throwIfAborted()
+  }
+
+  busy(retryAfterMs: number): void {
+    this.answer = `busy ${retryAfterMs}`
+  }
+
+  absent(): void {
+    this.answer = 'absent'
+  }
+
+  cancel(): void {
+    this.#gone.abort()
+    this.finish.resolve()
+  }
+}
+
+async function serving(node: ScriptedNode): Promise<BlobSession | undefined> {
+  const bytes = (async function* () { yield content.read({ offset: 0, length: content.sizeBytes }) })()
+  await node.store.import({ digest: content.digest, size: content.sizeBytes, mediaType: 'x/y' }, bytes)
+  return new SessionTable(node.context).serving(content.digest)
+}
+
+describe('UploadService', () => {
+  test('serves four at once, and the next as one ends', async () => {
+    await using node = await scriptedNode()
+    const uploads = new UploadService(node.context)
+    const session = await serving(node)
+    const { entry, link } = node.link(1)
+    const asked = Array.from({ length: 6 }, (_, piece) => new Asked(link, piece))
+    for (const request of asked) uploads.take(entry, request, session)
+    await node.clock.advanceAsync(0)
+    assert.equal(asked.filter(({ answer }) => answer !== 'none').length, 4)
+    asked[0]?.finish.resolve()
+    asked[1]?.cancel()
+    await node.clock.advanceAsync(0)
+    assert.equal(asked.filter(({ answer }) => answer !== 'none').length, 6)
+    for (const request of asked) request.finish.resolve()
+    await node.clock.advanceAsync(0)
+    assert.deepEqual(uploads.served, { served: 5 * 256 * 1024, servedWhileIncomplete: 0 })
+  })
+
+  test('one peer’s requests beyond its share are busy; those of another are not', async () => {
+    await using node = await scriptedNode()
+    const uploads = new UploadService(node.context)
+    const session = await serving(node)
+    const [greedy, modest] = [node.link(1), node.link(2)]
+    const asked = Array.from({ length: 4 + limits.queuedRequestsPerPeer + 1 }, (_, piece) => new Asked(greedy.link, piece))
+    for (const request of asked) uploads.take(greedy.entry, request, session)
+    assert.match(asked.at(-1)?.answer ?? '', /^busy \d+$/)
+    assert.equal(asked.at(-2)?.answer, 'none')
+    const other = new Asked(modest.link, 0)
+    uploads.take(modest.entry, other, session)
+    assert.equal(other.answer, 'none')
+    for (const request of [...asked, other]) request.cancel()
+    await node.clock.advanceAsync(0)
+  })
+
+  test('what is not here, not a piece, or not a blob is absent alike', async () => {
+    await using node = await scriptedNode()
+    const uploads = new UploadService(node.context)
+    const session = await serving(node)
+    const { entry, link } = node.link(1)
+    const asked = [new Asked(link, 32), new Asked(link, 65_535), new Asked(link, 0)]
+    for (const [index, request] of asked.entries()) uploads.take(entry, request, index === 2 ? undefined : session)
+    assert.deepEqual(asked.map(({ answer }) => answer), ['absent', 'absent', 'absent'])
+  })
+})
