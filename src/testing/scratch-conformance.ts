@@ -149,6 +149,24 @@ const promises: Readonly<Record<string, Prove>> = {
     }
   },
 
+  async 'a part that was closed as clean, and opened since, is not clean before it is closed again'(
+    scratch,
+  ) {
+    const part = await scratch.open(blob.digest, blob.sizeBytes)
+    await part.write(0, [bytesOf(blob, layout, 0)])
+    await part.sync([stored(0)])
+    await part.close(true)
+    const again = await scratch.open(blob.digest, blob.sizeBytes)
+    assert.equal(again.state.clean, true)
+    await again.write(0, [bytesOf(blob, layout, 1)])
+    await again.close(false)
+    return async (later) => {
+      const found = await later.open(blob.digest, blob.sizeBytes)
+      assert.ok(!found.state.clean || !found.state.stored.has(0))
+      await found.close(false)
+    }
+  },
+
   async 'a part of which nothing was recorded leaves nothing'(scratch) {
     const part = await scratch.open(blob.digest, blob.sizeBytes)
     await part.write(0, [bytesOf(blob, layout, 0)])

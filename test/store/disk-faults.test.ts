@@ -178,13 +178,18 @@ describe('a disk', () => {
 
   test('that fails to sync is not asked again: the part is given up', async () => {
     const directory = await temporaryDirectory()
-    const target = await openFsStore(directory)
+    const clock = fakeClock(Date.now())
+    const target = await openFsStore(directory, { clock })
     const part = await target.part(downloaded.digest, downloaded.sizeBytes)
     await fill(part, downloaded)
     const failure = await failing('datasync', 'EIO', () => part.commit())
     assert.ok(failure instanceof StoreError && failure.code === 'ERR_STORE_IO')
     await assert.rejects(part.commit(), (error) => error === failure)
     await assert.rejects(part.write(0, [], 'peer'), (error) => error === failure)
+    const { count } = plan
+    // What was to be journalled is due now.
+    await clock.advanceAsync(5000)
+    assert.equal(plan.count, count)
     await part.close()
     const again = await target.part(downloaded.digest, downloaded.sizeBytes)
     assert.equal(again.stored.count, 0)

@@ -202,6 +202,20 @@ describe('a blob that was here before the store was opened', () => {
     assert.equal(await later.stat(blob.digest), undefined)
   })
 
+  test('is mended by putting it again, also for who has it open', async () => {
+    const directory = await temporaryDirectory()
+    const blob = someBlob(16, 1000)
+    const backend = fsBackend(directory)
+    const source = { sizeBytes: 1000, stream: () => streamOf(blob) }
+    await backend.put(descriptorOf(blob), source)
+    await backend.read(blob.digest, { offset: 0, length: 10 })
+    await rot(directory, blob, 500)
+    await backend.put(descriptorOf(blob), source)
+    const bytes = await backend.read(blob.digest, { offset: 0, length: 1000 })
+    assert.equal(Buffer.compare(bytes, wholeOf(blob)), 0)
+    await backend.close?.()
+  })
+
   test('that was deleted behind our back is not here', async () => {
     const [blob, other] = [someBlob(10, 1000), someBlob(11, 1000)]
     const directory = await directoryWith(blob, other)

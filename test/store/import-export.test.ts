@@ -139,6 +139,8 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(await isPrivate(), true)
       await target.import(descriptorOf(blob), streamOf(blob), { private: false })
       assert.equal(await isPrivate(), true)
+      await store(target, blob)
+      assert.equal(await isPrivate(), true)
     })
 
     test('of one blob by many at once, and while it is downloaded, is no trouble', async () => {

@@ -143,6 +143,44 @@ describe('a store with a quota', () => {
     assert.deepEqual(later.usage(), { ...options, usedBytes: 0, blobCount: 0 })
   })
 
+  test('gives up others, and not the unfinished copy that is resumed', async () => {
+    const blob = someBlob(1)
+    const target = await openStore(memoryBackend(), { quotaBytes: blob.sizeBytes + 50 })
+    const part = await target.part(blob.digest, blob.sizeBytes)
+    await fill(part, blob, [0, 1])
+    await part.close()
+    await take(target, small(1))
+    const again = await target.part(blob.digest, blob.sizeBytes)
+    assert.equal(again.stored.count, 2)
+    assert.equal(await target.stat(small(1).digest), undefined)
+  })
+
+  test('does not count what is being deleted: who comes meanwhile takes nothing more', async () => {
+    const backend = memoryBackend()
+    let letDelete = (): void => {}
+    const mayDelete = new Promise<void>((resolve) => {
+      letDelete = resolve
+    })
+    const target = await openStore(
+      {
+        ...passOn(backend),
+        async delete(digest) {
+          await mayDelete
+          await backend.delete(digest)
+        },
+      },
+      { quotaBytes: 300 },
+    )
+    for (const seed of [1, 2, 3]) await take(target, small(seed))
+    const taking = [take(target, small(4)), take(target, small(5))]
+    await setImmediate()
+    assert.equal(target.usage().usedBytes, 300)
+    letDelete()
+    await Promise.all(taking)
+    const kept = [small(3), small(4), small(5)].map(({ digest }) => digest)
+    assert.deepEqual((await digestsIn(target)).toSorted(), kept.toSorted())
+  })
+
   test('releases what was reserved for blobs that did not come', async () => {
     const target = await openStore(memoryBackend(), { quotaBytes: 5_000_000 })
     const blob = someBlob(1)
@@ -245,6 +283,18 @@ describe('deleting', () => {
   })
 })
 
+/** A backend that hands everything on to another one, to be changed in parts. */
+function passOn(backend: StorageBackend): StorageBackend {
+  return {
+    name: backend.name,
+    put: (...args) => backend.put(...args),
+    read: (...args) => backend.read(...args),
+    stat: (...args) => backend.stat(...args),
+    delete: (...args) => backend.delete(...args),
+    list: (...args) => backend.list(...args),
+  }
+}
+
 /** A backend whose answers take their time, each another one. */
 function dawdling(backend: StorageBackend, pauses: Iterator<number>): StorageBackend {
   const dawdle = async (): Promise<void> => {
@@ -257,12 +307,11 @@ function dawdling(backend: StorageBackend, pauses: Iterator<number>): StorageBac
     return result
   }
   return {
-    name: backend.name,
+    ...passOn(backend),
     put: (...args) => between(() => backend.put(...args)),
     read: (...args) => between(() => backend.read(...args)),
     stat: (...args) => between(() => backend.stat(...args)),
     delete: (...args) => between(() => backend.delete(...args)),
-    list: (...args) => backend.list(...args),
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { cp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'vitest'
+import { fsScratch } from '../../src/store/fs-scratch.ts'
 import { decodeJournal } from '../../src/store/journal.ts'
 import { memoryBackend } from '../../src/store/memory-backend.ts'
 import { memoryScratch } from '../../src/store/memory-scratch.ts'
@@ -236,6 +237,23 @@ describe('the journal of a part', () => {
     await part.close()
     assert.deepEqual(await found(store, blob), [0, 1, 5])
     await finish(store, blob)
+  })
+
+  test('takes no old record for a new one after a damaged one', async () => {
+    const directory = await temporaryDirectory()
+    const blob = someBlob(6)
+    await leave(directory, blob, [0, 1, 2])
+    const path = join(await onlyPartIn(directory), 'journal')
+    const bytes = await readFile(path)
+    await writeFile(path, bytes.fill(7, 64 + 48 + 20, 64 + 48 + 21))
+    for (let round = 0; round < 2; round++) {
+      const scratch = fsScratch(directory)
+      const part = await scratch.open(blob.digest, blob.sizeBytes)
+      assert.deepEqual([...part.state.stored.indexes()], [0])
+      assert.equal(part.state.clean, false)
+      await part.close(false)
+      await scratch.close()
+    }
   })
 
   for (const [name, spoil] of [

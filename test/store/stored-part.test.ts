@@ -160,6 +160,64 @@ for (const [name, makeBackend] of Object.entries(backends)) {
       assert.ok(await holds(target, blob))
     })
 
+    test('is right in the end, whatever came before', async () => {
+      const target = await openStore(await makeBackend())
+      const step = fc.record({
+        what: fc.constantFrom(
+          'right',
+          'right from the origin',
+          'wrong',
+          'drop',
+          'reopen',
+          'commit',
+        ),
+        piece: fc.nat(5),
+      })
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.nat(), async (steps, seed) => {
+          const [blob, wrong] = [someBlob(seed), someBlob(seed + 1)]
+          await target.delete(blob.digest)
+          let part = await target.part(blob.digest, blob.sizeBytes)
+          const expected = new Map<number, 'right' | 'wrong'>()
+          const fromOrigin = new Set<number>()
+          for (const { what, piece } of steps) {
+            if (what === 'right from the origin') fromOrigin.add(piece)
+            else if (what === 'drop' || what === 'wrong') fromOrigin.delete(piece)
+            else if (what === 'right' && expected.get(piece) === 'wrong') fromOrigin.delete(piece)
+            if (what === 'drop') expected.delete(piece)
+            if (what === 'drop') await part.drop([piece])
+            if (what === 'wrong') expected.set(piece, 'wrong')
+            if (what === 'wrong') await fill(part, wrong, [piece])
+            if (what.startsWith('right')) expected.set(piece, 'right')
+            if (what === 'right') await fill(part, blob, [piece], 'peer')
+            if (what === 'right from the origin') await fill(part, blob, [piece], 'origin')
+            if (what === 'reopen') {
+              await part.close()
+              part = await target.part(blob.digest, blob.sizeBytes)
+            }
+            if (what === 'commit' && [...expected.values()].includes('wrong')) {
+              const code = expected.size === 6 ? 'ERR_ORIGIN_DIGEST' : 'ERR_REQUEST_RANGE'
+              await assert.rejects(part.commit(), { code })
+            }
+            assert.deepEqual([...part.stored.indexes()], [...expected.keys()].toSorted())
+            assert.deepEqual([...part.fromOrigin.indexes()], [...fromOrigin].toSorted())
+            for (const [index, state] of expected) {
+              const content = pieceOf(state === 'right' ? blob : wrong, index)
+              assert.deepEqual(part.hash(index), sha256(content))
+              assert.equal(
+                Buffer.compare(await part.read(pieceRange(part.layout, index)), content),
+                0,
+              )
+            }
+          }
+          await fill(part, blob)
+          await part.commit()
+          assert.ok(await holds(target, blob))
+        }),
+        slowFuzz,
+      )
+    })
+
     test('knows which pieces the origin gave', async () => {
       const target = await openStore(await makeBackend())
       const [blob, wrong] = [someBlob(6), someBlob(7)]
