@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { CleanUp } from '../core/clean-up.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { RequestError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/log.ts'
@@ -41,10 +42,10 @@ const defaultMaxLinks = 64
  */
 export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
   const settings = resolveOptions(options)
-  const made = new AsyncDisposableStack()
+  const made = new CleanUp()
   try {
     const store = options.store ?? made.use(await PieceStore.open(fsBackend(defaultDirectory())))
-    const resolver = options.resolver ?? made.adopt(new ManifestResolver(), (resolver) => resolver.close())
+    const resolver = options.resolver ?? made.use(new ManifestResolver())
     const { node, start } = options.libp2p
       ? { node: options.libp2p, start: async () => {} }
       : await makeNode(options, settings, made)
@@ -62,7 +63,7 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
         inFlightBytes: settings.memoryBytes,
       }
       const { location, maxLinks } = settings
-      return new SwarmNode({ context, resolver, node, location, maxLinks, release: () => made.disposeAsync() })
+      return new SwarmNode({ context, resolver, node, location, maxLinks, release: () => made[Symbol.asyncDispose]() })
     })
     try {
       await swarm.start(async (connect) => {
@@ -76,7 +77,7 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
     }
     return swarm
   } catch (error) {
-    await made.disposeAsync()
+    await made[Symbol.asyncDispose]()
     throw error
   }
 }
@@ -98,6 +99,9 @@ function resolveOptions(options: SwarmOptions): Settings {
   const { limits = {}, location = {}, origin = 'auto' } = options
   if (origin !== 'auto' && origin !== 'never') {
     throw new RequestError('ERR_REQUEST_OPTION', `origin is ${String(origin)}: write 'auto' or 'never'`)
+  }
+  if (options.libp2p && (options.listen || options.identityFile !== undefined)) {
+    throw new RequestError('ERR_REQUEST_OPTION', 'listen and identityFile are settings of a node of our own: leave them out with libp2p')
   }
   if (options.libp2p && options.network) {
     throw new RequestError(
@@ -130,17 +134,28 @@ function resolveLocation({ region = '', zone = '', rack = '' }: LocationOptions)
 async function makeNode(
   options: SwarmOptions,
   settings: Settings,
-  made: AsyncDisposableStack,
+  made: CleanUp,
 ): Promise<{ node: Libp2pNode; start: () => Promise<void> }> {
   const { listen, identityFile } = options
+  const identitySeed = identityFile === undefined ? undefined : await loadIdentitySeed(identityFile)
   const node = await createDefaultNode({
     listen,
     networkKey: settings.networkKey,
-    identitySeed: identityFile === undefined ? undefined : await loadIdentitySeed(identityFile),
+    identitySeed,
     services: Object.assign({}, ...settings.discovery.map((plugin) => plugin.services ?? {})),
-  })
+  }).catch((cause: unknown) => cannotListen(listen, cause))
   made.defer(async () => node.stop())
-  return { node, start: async () => node.start() }
+  return { node, start: async () => Promise.resolve(node.start()).catch((cause: unknown) => cannotListen(listen, cause)) }
+}
+
+/** A node without peers does little in starting but listen; what fails is what it was told to listen on. */
+function cannotListen(listen: readonly string[] | undefined, cause: unknown): never {
+  if (!listen) throw cause
+  throw new RequestError(
+    'ERR_REQUEST_OPTION',
+    `this node cannot listen on ${listen.join(', ')}: give addresses of this machine such as /ip4/0.0.0.0/tcp/0, with a port that is free`,
+    { cause },
+  )
 }
 
 /** Where the default store lives: `$XDG_CACHE_HOME/damselfly`, else `~/.cache/damselfly`. */

@@ -1,8 +1,8 @@
 import { buffer } from 'node:stream/consumers'
-import type { Descriptor } from '../core/descriptor.ts'
+import { maxManifestBytes, type Descriptor } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
-import { maxManifestBytes } from '../core/descriptor.ts'
-import { printReference } from '../core/reference.ts'
+import { TransferError } from '../core/errors.ts'
+import { parseReference, printReference } from '../core/reference.ts'
 import { ImageLayout } from '../oci/fs-image-layout.ts'
 import type { ManifestResolver, ResolvedImage } from '../oci/manifest-resolver.ts'
 import type { BlobFetcher, BlobRequest } from './blob-fetcher.ts'
@@ -29,12 +29,19 @@ export class ImageFetcher {
   }
 
   /** Turns a reference into manifest and layers. Tags are asked at the registry; whatever has a digest comes through the swarm. */
-  resolve(
+  async resolve(
     reference: string,
     options: Pick<FetchImageOptions, 'platform' | 'signal'>,
     onBlob?: (blob: StoredBlob) => void,
   ): Promise<ResolvedImage> {
-    return this.#resolver.resolve(reference, {
+    const parsed = parseReference(reference)
+    if (!parsed.digest && !this.#context.originAllowed) {
+      throw new TransferError(
+        'ERR_SWARM_NO_SOURCE',
+        `${printReference(parsed)} is a tag, which only its registry can resolve, and no origin may be asked: name the image by its digest`,
+      )
+    }
+    return this.#resolver.resolve(parsed, {
       platform: options.platform,
       signal: options.signal,
       fetch: async ({ digest, size, mediaType, origin }, { signal }) => {

@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../core/options.ts'
+import { CleanUp } from '../core/clean-up.ts'
 import { TransferError } from '../core/errors.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import { LinkBook } from '../engine/links.ts'
@@ -162,8 +163,8 @@ export class SwarmNode {
   async #close(): Promise<void> {
     this.#closing.abort(new TransferError('ERR_SWARM_CLOSED', 'the swarm was closed'))
     // One that fails does not keep the others open. The last one named is closed first.
-    await using parts = new AsyncDisposableStack()
-    parts.defer(this.#release)
+    await using parts = new CleanUp()
+    parts.defer(() => this.#release())
     parts.defer(() => this.#host.stop())
     parts.defer(() => this.#sessions.close())
     parts.defer(async () => this.#discovery?.close())

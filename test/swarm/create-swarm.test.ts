@@ -37,6 +37,18 @@ describe('createSwarm', () => {
     await assert.rejects(createSwarm(untyped({ discovery: [], ...options })), { code: 'ERR_REQUEST_OPTION' })
   })
 
+  test.each(['/ip4/192.0.2.1/tcp/1', '/ip4/127.0.0.1/udp/1', '/bad/thing', 'nonsense'])('cannot listen on %s', async (address) => {
+    await using store = await PieceStore.open(memoryBackend())
+    await assert.rejects(createSwarm({ store, discovery: [], listen: [address] }), { code: 'ERR_REQUEST_OPTION' })
+  })
+
+  test('has no address or identity to give to a node that exists', async () => {
+    const libp2p = await createLibp2p({ start: false })
+    for (const options of [{ listen: [] }, { identityFile: 'identity' }]) {
+      await assert.rejects(createSwarm({ libp2p, ...options }), { code: 'ERR_REQUEST_OPTION' })
+    }
+  })
+
   test('refuses to close a network over a node that exists', async () => {
     const libp2p = await createLibp2p({ start: false })
     await assert.rejects(createSwarm({ libp2p, network: { key: '00'.repeat(32) } }), { code: 'ERR_REQUEST_OPTION' })

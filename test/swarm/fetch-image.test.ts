@@ -121,6 +121,14 @@ describe('fetchImage', () => {
     for (const { digest, size } of image.layers) assert.equal(origin.bytesSent(digest), size)
   })
 
+  test('a tag is not asked for where no origin may be', async () => {
+    await using origin = await embeddedOrigin()
+    await using nodes = new TestNodes()
+    const node = await nodes.start([], { origins: [origin], origin: 'never' })
+    await assert.rejects(node.fetchImage(`${origin.host}/team/app:v1`), { code: 'ERR_SWARM_NO_SOURCE' })
+    assert.equal(origin.requests().total, 0)
+  })
+
   test('a repository that is not there is a clear error', async () => {
     await using origin = await embeddedOrigin()
     await using nodes = new TestNodes()
