@@ -267,6 +267,53 @@ describe('a blob that was here before the store was opened', () => {
   })
 })
 
+describe('a backend that goes wrong', () => {
+  /** A backend whose reads are changed. */
+  function reading(backend: StorageBackend, read: StorageBackend['read']): StorageBackend {
+    return {
+      name: 'wrong',
+      read,
+      put: (...args) => backend.put(...args),
+      stat: (...args) => backend.stat(...args),
+      list: (...args) => backend.list(...args),
+      delete: (...args) => backend.delete(...args),
+    }
+  }
+
+  test('and gives fewer or more bytes than were asked for is not believed', async () => {
+    for (const change of [-1, 1]) {
+      const memory = memoryBackend()
+      const blob = someBlob(1)
+      const target = await openStore(
+        reading(memory, async (digest, { offset, length }, options) =>
+          memory.read(digest, { offset, length: length + change }, options),
+        ),
+      )
+      await store(target, blob)
+      const range = { offset: 10, length: 10 }
+      await assert.rejects(target.read(blob.digest, range), { code: 'ERR_STORE_CORRUPT' })
+      assert.equal(await target.stat(blob.digest), undefined)
+    }
+  })
+
+  test('for a while keeps its blobs, and is asked again', async () => {
+    const memory = memoryBackend()
+    const blob = someBlob(2)
+    const source = { sizeBytes: blob.sizeBytes, stream: () => streamOf(blob) }
+    await memory.put(descriptorOf(blob), source)
+    const outage = new RangeError('an outage')
+    let reads = 0
+    const target = await openStore(
+      reading(memory, async (...args) => {
+        if (reads++ === 1) throw outage
+        return memory.read(...args)
+      }),
+    )
+    await assert.rejects(target.read(blob.digest), (error) => error === outage)
+    assert.ok(await holds(target, blob))
+  })
+})
+
 describe('pieceHashes', () => {
   test('are known of a blob that was downloaded, imported, or put there by somebody else', async () => {
     const directory = await temporaryDirectory()

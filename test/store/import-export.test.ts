@@ -253,6 +253,35 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
+describe('a file whose bytes are here already', () => {
+  test('is not put again', async () => {
+    const memory = memoryBackend()
+    let puts = 0
+    const target = await openStore({
+      name: 'counting',
+      put: async (...args) => {
+        puts++
+        await memory.put(...args)
+      },
+      read: (...args) => memory.read(...args),
+      stat: (...args) => memory.stat(...args),
+      list: (...args) => memory.list(...args),
+      delete: (...args) => memory.delete(...args),
+    })
+    const blob = someBlob(1)
+    const file = join(await temporaryDirectory(), 'file')
+    await writeFile(file, wholeOf(blob))
+    await target.importFile(file, { mediaType: mediaTypes.ociConfig })
+    await target.importFile(file, { private: true })
+    assert.equal(puts, 1)
+    assert.deepEqual(await target.stat(blob.digest), {
+      sizeBytes: blob.sizeBytes,
+      private: true,
+      mediaType: mediaTypes.ociConfig,
+    })
+  })
+})
+
 describe('a store on a directory', () => {
   test('leaves no file behind but those of its blobs', async () => {
     const directory = await temporaryDirectory()

@@ -129,6 +129,12 @@ describe('a journal', () => {
     assert.deepEqual(journal?.records, [])
   })
 
+  test('takes no record of a piece that the blob does not have', () => {
+    const outside = { type: 'dropped', piece: layout.pieceCount } as const
+    const last = { type: 'dropped', piece: layout.pieceCount - 1 } as const
+    assert.deepEqual(decodeJournal(encode([last, outside, last]))?.records, [last])
+  })
+
   test('takes no record from another place', () => {
     const bytes = encode([{ type: 'private' }, { type: 'clean' }])
     const swapped = Buffer.concat([

@@ -32,8 +32,8 @@ function diskFor(layout: PieceLayout): {
     reads,
     readInto: async (target, offset) => {
       reads.push(offset)
-      await setImmediate()
       bytes.copy(target, 0, offset, offset + target.byteLength)
+      await setImmediate()
     },
   }
 }

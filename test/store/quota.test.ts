@@ -93,6 +93,16 @@ describe('a store with a quota', () => {
     assert.equal(await target.stat(a.digest), undefined)
   })
 
+  test('keeps a pin when the blob is stored once more', async () => {
+    const target = await openStore(memoryBackend(), { quotaBytes: 200 })
+    await take(target, small(1))
+    await target.pin(small(1).digest)
+    await store(target, small(1))
+    await take(target, small(2))
+    await take(target, small(3))
+    assert.deepEqual(await digestsIn(target), [small(1).digest, small(3).digest])
+  })
+
   test('counts leases, and holds a blob until the last one ends', async () => {
     const target = await openStore(memoryBackend(), { quotaBytes: 100 })
     await take(target, small(1))
@@ -271,6 +281,43 @@ describe('deleting', () => {
     lease[Symbol.dispose]()
     assert.ok(await holds(target, blob))
     assert.deepEqual(target.usage(), { usedBytes: 100, blobCount: 1 })
+  })
+
+  test('that fails leaves the blob as it was', async () => {
+    const backend = memoryBackend()
+    let failure: Error | undefined = new RangeError('not now')
+    const target = await openStore(
+      {
+        ...passOn(backend),
+        async delete(digest) {
+          if (failure) throw failure
+          await backend.delete(digest)
+        },
+      },
+      { quotaBytes: 100 },
+    )
+    await take(target, small(1))
+    await assert.rejects(target.delete(small(1).digest), (error) => error === failure)
+    await assert.rejects(take(target, small(2)), (error) => error === failure)
+    assert.ok(await holds(target, small(1)))
+    assert.deepEqual(target.usage(), { usedBytes: 100, quotaBytes: 100, blobCount: 1 })
+    failure = undefined
+    await take(target, small(2))
+    assert.deepEqual(await digestsIn(target), [small(2).digest])
+  })
+
+  test('leaves no note of the blob, also not by who pins it at the same time', async () => {
+    const [backend, scratch] = [memoryBackend(), memoryScratch()]
+    const target = await openStore(backend, { scratch })
+    await take(target, small(1))
+    const deleting = target.delete(small(1).digest)
+    const pinning = target.pin(small(1).digest).catch(() => {})
+    await Promise.all([deleting, pinning])
+    assert.equal(await scratch.notes.read(small(1).digest, 'facts'), undefined)
+    await take(target, small(1))
+    const pinnedFirst = target.pin(small(1).digest)
+    await Promise.all([pinnedFirst, target.delete(small(1).digest)])
+    assert.equal(await scratch.notes.read(small(1).digest, 'facts'), undefined)
   })
 
   test('takes a pin with it', async () => {

@@ -14,6 +14,7 @@ import {
   pieceOf,
   someBlob,
   store as download,
+  wholeOf,
 } from './stores.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -74,6 +75,30 @@ describe('two stores on one directory', () => {
     await fill(inA, blob, [2, 3, 4, 5])
     await inA.commit()
     assert.ok(await holds(a, blob))
+  })
+
+  test('do not tidy away what the other one has open, however old it is', async () => {
+    const directory = await temporaryDirectory()
+    const blob = someBlob(8)
+    const a = await openFsStore(directory)
+    const inA = await a.part(blob.digest, blob.sizeBytes)
+    await fill(inA, blob, [0, 1])
+    await inA.markPrivate()
+    const [name = ''] = await readdir(join(directory, 'parts'))
+    await utimes(join(directory, 'parts', name, 'journal'), 0, 0)
+    const importing = a.import(
+      { digest: someBlob(9).digest, size: blob.sizeBytes, mediaType: 'x/y' },
+      (async function* () {
+        const b = await openFsStore(directory)
+        await b.close()
+        yield wholeOf(someBlob(9))
+      })(),
+    )
+    await importing
+    await fill(inA, blob, [2, 3, 4, 5])
+    await inA.commit()
+    assert.ok(await holds(a, blob))
+    assert.ok(await holds(a, someBlob(9)))
   })
 
   test('of which one was paused for so long that the other took over do not write to one file', async () => {

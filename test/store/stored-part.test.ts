@@ -199,8 +199,14 @@ for (const [name, makeBackend] of Object.entries(backends)) {
               const code = expected.size === 6 ? 'ERR_ORIGIN_DIGEST' : 'ERR_REQUEST_RANGE'
               await assert.rejects(part.commit(), { code })
             }
-            assert.deepEqual([...part.stored.indexes()], [...expected.keys()].toSorted((a, b) => a - b))
-            assert.deepEqual([...part.fromOrigin.indexes()], [...fromOrigin].toSorted((a, b) => a - b))
+            assert.deepEqual(
+              [...part.stored.indexes()],
+              [...expected.keys()].toSorted((a, b) => a - b),
+            )
+            assert.deepEqual(
+              [...part.fromOrigin.indexes()],
+              [...fromOrigin].toSorted((a, b) => a - b),
+            )
             for (const [index, state] of expected) {
               const content = pieceOf(state === 'right' ? blob : wrong, index)
               assert.deepEqual(part.hash(index), sha256(content))
