@@ -95,6 +95,7 @@ describe('two stores on one directory', () => {
       })(),
     )
     await importing
+    assert.deepEqual(await readdir(join(directory, 'parts')), [name])
     await fill(inA, blob, [2, 3, 4, 5])
     await inA.commit()
     assert.ok(await holds(a, blob))

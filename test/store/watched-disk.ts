@@ -32,6 +32,10 @@ export function watchedDisk(disk: FileSystem): FileSystem {
       if (!options?.recursive || created !== undefined) unsynced.add(dirname(path))
       return created
     },
+    async copyFile(from, to, mode) {
+      await disk.copyFile(from, to, mode)
+      unsynced.add(String(to))
+    },
     async rename(from, to) {
       await disk.rename(from, to)
       if (unsynced.has(String(from))) tooEarly.push(String(to))
