@@ -107,6 +107,10 @@ export class BlobIndex {
     }
   }
 
+  *doomed(): Generator<BlobEntry> {
+    for (const entry of Array.from(this.#entries.values())) if (entry.doomed) yield entry
+  }
+
   /** What is there for everyone, least recently used first. */
   *visible(): Generator<{ readonly digest: Digest } & BlobFacts> {
     for (const entry of Array.from(this.#entries.values())) {

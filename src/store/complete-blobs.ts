@@ -58,23 +58,19 @@ export class CompleteBlobs {
 
   /** Reads what is there. */
   async load(): Promise<void> {
-    const found: { digest: Digest; sizeBytes: number; record: BlobRecord | undefined }[] = []
+    const found: BlobEntry[] = []
     const digests: Digest[] = []
     for await (const digest of this.#backend.list()) digests.push(digest)
     const worker = async (): Promise<void> => {
       for (let digest = digests.pop(); digest !== undefined; digest = digests.pop()) {
         const record = await this.#records.read(digest)
         const sizeBytes = record?.sizeBytes ?? (await this.#backend.stat(digest))
-        if (sizeBytes !== undefined) found.push({ digest, sizeBytes, record })
+        if (sizeBytes !== undefined) found.push(entryOf(digest, sizeBytes, record))
       }
     }
     await Promise.all(Array.from({ length: readsAtOnce }, worker))
-    const lastUse = (record: BlobRecord | undefined): number => record?.usedAtMs ?? 0
-    for (const { digest, sizeBytes, record } of found.toSorted(
-      (a, b) => lastUse(a.record) - lastUse(b.record),
-    )) {
-      this.index.add(entryOf(digest, sizeBytes, record))
-    }
+    found.sort((a, b) => a.recordedUseMs - b.recordedUseMs)
+    for (const entry of found) this.index.add(entry)
   }
 
   /** Looks a blob up where it is: files may come and go behind our back, by another process or a person. */
@@ -131,11 +127,14 @@ export class CompleteBlobs {
       // Before the blob: once it can be seen, nobody may take it for public.
       await this.#records.write(digest, recordOf(entry))
       await this.#records.writeHashes(digest, layout.pieceCount, facts.hashes)
-      await this.#backend.put(
-        { ...blob, mediaType: entry.mediaType ?? mediaTypes.octetStream },
-        source,
-        options,
-      )
+      const named = { ...blob, mediaType: entry.mediaType ?? mediaTypes.octetStream }
+      try {
+        await this.#backend.put(named, source, options)
+      } catch (error) {
+        // Whoever puts it there without us must not find a word of ours.
+        if (!before) await this.#records.delete(digest).catch(() => {})
+        throw error
+      }
       this.index.add(entry)
     })
   }
@@ -153,7 +152,6 @@ export class CompleteBlobs {
   /** Makes a blob disappear: for newcomers now, for those who hold it when they let go. */
   async discard(entry: BlobEntry): Promise<void> {
     entry.doomed = true
-    entry.pinned = false
     await this.#deleteIfUnheld(entry)
   }
 
@@ -167,16 +165,21 @@ export class CompleteBlobs {
     }
   }
 
-  /** Deletes what was only waiting for its readers; resolves when nothing goes on any more. */
+  /** Nobody holds anything any more: deletes what was waiting for that. */
   async close(): Promise<void> {
+    for (const entry of this.index.doomed()) this.#inBackground(this.#delete(entry, () => false))
     await Promise.all(this.#background)
   }
 
-  async #deleteIfUnheld(entry: BlobEntry): Promise<void> {
+  #deleteIfUnheld(entry: BlobEntry): Promise<void> {
+    return this.#delete(entry, () => this.index.isHeld(entry.digest))
+  }
+
+  async #delete(entry: BlobEntry, isHeld: () => boolean): Promise<void> {
     const { digest } = entry
     await this.#writing.run(digest, async () => {
       // It may have been stored anew, or taken by somebody, while we waited.
-      if (this.index.get(digest) !== entry || !entry.doomed || this.index.isHeld(digest)) return
+      if (this.index.get(digest) !== entry || !entry.doomed || isHeld()) return
       try {
         await this.#backend.delete(digest)
       } catch (error) {
@@ -201,17 +204,17 @@ export class CompleteBlobs {
 
   /** Takes in a blob that came behind our back; nobody here may be storing or deleting it meanwhile. */
   async #adopt(digest: Digest): Promise<BlobEntry | undefined> {
-    const { entry, damaged } = await this.#writing.run(digest, async () => {
+    const { entry, isDamaged } = await this.#writing.run(digest, async () => {
       const raced = this.index.get(digest)
-      const sizeBytes = raced ? undefined : await this.#backend.stat(digest)
-      if (sizeBytes === undefined)
-        return { entry: raced?.doomed ? undefined : raced, damaged: false }
+      if (raced) return { entry: raced.doomed ? undefined : raced, isDamaged: false }
+      const sizeBytes = await this.#backend.stat(digest)
+      if (sizeBytes === undefined) return { entry: undefined, isDamaged: false }
       const record = await this.#records.read(digest)
       const adopted = entryOf(digest, record?.sizeBytes ?? sizeBytes, record)
       this.index.add(adopted)
-      return { entry: adopted, damaged: adopted.layout.sizeBytes !== sizeBytes }
+      return { entry: adopted, isDamaged: adopted.layout.sizeBytes !== sizeBytes }
     })
-    if (!entry || !damaged) return entry
+    if (!entry || !isDamaged) return entry
     await this.#quarantine(entry)
     return undefined
   }

@@ -5,8 +5,8 @@ import { digestHex, type Digest } from '../core/digest.ts'
 import type { StoreDirectory } from './fs-directory.ts'
 import { errnoOf, unlessAbsent } from './fs-error.ts'
 import type { Owners, OwnerState } from './fs-owners.ts'
-import { journalName } from './fs-scratch-file.ts'
-import { decodeJournal, replayJournal, type Journal, type PartState } from './journal.ts'
+import { bytesName, journalName } from './fs-scratch-file.ts'
+import { decodeJournal, type Journal } from './journal.ts'
 
 const weekMs = 7 * 24 * 3_600_000
 
@@ -18,9 +18,8 @@ export interface FoundPart {
   readonly key: string
   readonly ownerId: string
   readonly owner: OwnerState
-  /** `undefined` when there is none, or none that we can read. */
+  /** `undefined` when there is none, or none that we can read, or no bytes of which it speaks. */
   readonly journal: Journal | undefined
-  readonly state: PartState | undefined
 }
 
 /**
@@ -89,15 +88,10 @@ export class PartsDirectory {
     const path = this.#root.join('parts', name)
     const owner = await this.#owners.stateOf(ownerId)
     const journal = await readJournal(join(path, journalName))
-    const matches = journal !== undefined && digestHex(journal.digest) === key
-    return {
-      path,
-      key,
-      ownerId,
-      owner,
-      journal: matches ? journal : undefined,
-      state: matches ? replayJournal(journal) : undefined,
-    }
+    const bytes = await unlessAbsent(stat(join(path, bytesName)))
+    const isUsable =
+      bytes !== undefined && journal !== undefined && digestHex(journal.digest) === key
+    return { path, key, ownerId, owner, journal: isUsable ? journal : undefined }
   }
 
   async #isOld(path: string): Promise<boolean> {

@@ -72,6 +72,19 @@ export interface OpenJournal {
   endBytes: number
 }
 
+/** What a part is opened with. */
+export interface FsScratchPartInit {
+  /** Where its bytes are. */
+  readonly path: string
+  readonly digest: Digest
+  readonly layout: PieceLayout
+  readonly bytes: FileHandle
+  readonly journal: OpenJournal | undefined
+  readonly state: PartState
+  /** Hears when the files are closed. */
+  readonly ended: () => void
+}
+
 /** {@link FsScratchFile} with a journal. */
 export class FsScratchPart extends FsScratchFile implements ScratchPart {
   readonly state: PartState
@@ -79,16 +92,7 @@ export class FsScratchPart extends FsScratchFile implements ScratchPart {
   readonly #ended: () => void
   #journal: OpenJournal | undefined
 
-  constructor(init: {
-    readonly path: string
-    readonly digest: Digest
-    readonly layout: PieceLayout
-    readonly bytes: FileHandle
-    readonly journal: OpenJournal | undefined
-    readonly state: PartState
-    /** Hears when the files are closed. */
-    readonly ended: () => void
-  }) {
+  constructor(init: FsScratchPartInit) {
     super(init.path, init.layout, init.bytes)
     this.state = init.state
     this.#header = encodeJournalHeader(init.digest, init.layout)

@@ -1,10 +1,10 @@
 import { constants } from 'node:fs'
-import { copyFile, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { copyFile, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseDigest, type Digest } from '../core/digest.ts'
 import { pieceLayout, type PieceLayout } from '../core/piece-layout.ts'
 import { StoreDirectory, type FsStoreOptions } from './fs-directory.ts'
-import { errnoOf, unlessAbsent, whileDoing } from './fs-error.ts'
+import { errnoOf, toStoreError, unlessAbsent, whileDoing } from './fs-error.ts'
 import { openToRead } from './fs-io.ts'
 import { fsNotes } from './fs-notes.ts'
 import { Owners } from './fs-owners.ts'
@@ -15,9 +15,9 @@ import {
   FsScratchFile,
   FsScratchPart,
   journalName,
-  type OpenJournal,
+  type FsScratchPartInit,
 } from './fs-scratch-file.ts'
-import { bytesOf, emptyPartState, type PartState } from './journal.ts'
+import { bytesOf, emptyPartState, replayJournal, type Journal, type PartState } from './journal.ts'
 import {
   partInUse,
   type BlobNotes,
@@ -82,27 +82,27 @@ class FsScratch implements Scratch {
   async temporary(layout: PieceLayout): Promise<ScratchFile> {
     await this.#root.ready()
     return whileDoing('opening a temporary file', async () => {
-      const path = await this.#makePart(undefined)
-      return new FsScratchFile(path, layout, await open(path, 'wx+', 0o600))
+      const { path, bytes } = await this.#newPart(undefined, (to) => open(to, 'wx+', 0o600))
+      return new FsScratchFile(path, layout, bytes)
     })
   }
 
   async clone(from: string, sizeBytes: number): Promise<ScratchFile | undefined> {
     await this.#root.ready()
-    return whileDoing(`copying ${from}`, async () => {
-      const path = await this.#makePart(undefined)
-      try {
-        await copyFile(from, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE)
-        const file = new FsScratchFile(path, pieceLayout(sizeBytes), await openToRead(path))
-        if ((await stat(path)).size === sizeBytes) return file
-        await file.remove()
-        return undefined
-      } catch (error) {
-        await rm(dirname(path), { recursive: true, force: true })
-        if (cannotClone.has(errnoOf(error))) return undefined
-        throw error
-      }
-    })
+    try {
+      const { path, bytes } = await this.#newPart(undefined, async (to) => {
+        await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE)
+        return openToRead(to)
+      })
+      const file = new FsScratchFile(path, pieceLayout(sizeBytes), bytes)
+      const found = await bytes.stat().catch(() => undefined)
+      if (found?.size === sizeBytes) return file
+      await file.remove()
+      return undefined
+    } catch (error) {
+      if (cannotClone.has(errnoOf(error))) return undefined
+      throw toStoreError(error, `copying ${from}`)
+    }
   }
 
   async *list(): AsyncGenerator<LeftPart> {
@@ -110,17 +110,18 @@ class FsScratch implements Scratch {
     const listed = new Set<Digest>()
     for (const part of await whileDoing('listing unfinished blobs', () => this.#left())) {
       const { digest, layout } = part.journal
+      const { stored } = part.state
       if (listed.has(digest)) continue
       listed.add(digest)
-      yield { digest, sizeBytes: layout.sizeBytes, storedBytes: bytesOf(part.state.stored, layout) }
+      yield { digest, sizeBytes: layout.sizeBytes, storedBytes: bytesOf(stored, layout) }
     }
   }
 
   async remove(digest: Digest): Promise<void> {
     await this.#root.ready()
     await whileDoing(`removing the unfinished copy of ${digest}`, async () => {
-      for (const { path } of await this.#left(digest))
-        await rm(path, { recursive: true, force: true })
+      const paths = (await this.#left(digest)).map(({ path }) => path)
+      for (const path of paths) await rm(path, { recursive: true, force: true })
     })
   }
 
@@ -162,7 +163,9 @@ class FsScratch implements Scratch {
   async #left(digest?: Digest): Promise<ReadablePart[]> {
     const found = await this.#parts.find(digest)
     return found
-      .filter(isReadable)
+      .flatMap(({ journal, ...part }) =>
+        journal ? { ...part, journal, state: replayJournal(journal) } : [],
+      )
       .filter((part) => this.#isAbandoned(part) || part.owner === 'silent')
       .toSorted((a, b) => b.state.stored.count - a.state.stored.count)
   }
@@ -174,22 +177,25 @@ class FsScratch implements Scratch {
   }
 
   async #create(digest: Digest, layout: PieceLayout): Promise<FsScratchPart> {
-    const path = await this.#makePart(digest)
-    return this.#part(
-      path,
+    const files = await this.#newPart(digest, (to) => open(to, 'wx+', 0o600))
+    return this.#part({
+      ...files,
       digest,
       layout,
-      await open(path, 'wx+', 0o600),
-      undefined,
-      emptyPartState(layout),
-    )
+      journal: undefined,
+      state: emptyPartState(layout),
+    })
   }
 
   /** Makes an abandoned part ours; `undefined` when another process was faster, or its bytes are gone. */
-  async #takeOver({ path, journal, state }: ReadablePart): Promise<FsScratchPart | undefined> {
+  async #takeOver({
+    path: theirs,
+    journal,
+    state,
+  }: ReadablePart): Promise<FsScratchPart | undefined> {
     const { digest, layout, endBytes } = journal
     const ours = this.#parts.newPath(digest)
-    const moved = await unlessAbsent(rename(path, ours).then(() => true))
+    const moved = await unlessAbsent(rename(theirs, ours).then(() => true))
     if (!moved) return undefined
     const bytes = await unlessAbsent(open(join(ours, bytesName), 'r+'))
     if (!bytes) {
@@ -201,14 +207,9 @@ class FsScratch implements Scratch {
       file = await open(join(ours, journalName), 'r+')
       const { size } = await bytes.stat()
       if (endOfStored(layout, state) > size) state.clean = false
-      const part = this.#part(
-        join(ours, bytesName),
-        digest,
-        layout,
-        bytes,
-        { file, endBytes },
-        state,
-      )
+      const journalFile = { file, endBytes }
+      const path = join(ours, bytesName)
+      const part = this.#part({ path, digest, layout, bytes, journal: journalFile, state })
       // A torn record at the end must not stand between those that follow.
       await file.truncate(endBytes)
       await part.sync([{ type: 'opened' }])
@@ -238,36 +239,31 @@ class FsScratch implements Scratch {
     return part
   }
 
-  #part(
-    path: string,
-    digest: Digest,
-    layout: PieceLayout,
-    bytes: FileHandle,
-    journal: OpenJournal | undefined,
-    state: PartState,
-  ): FsScratchPart {
-    const directory = dirname(path)
+  #part(files: Omit<FsScratchPartInit, 'ended'>): FsScratchPart {
+    const directory = dirname(files.path)
     this.#openPaths.add(directory)
     const ended = (): void => {
       this.#openPaths.delete(directory)
-      this.#open.delete(digest)
+      this.#open.delete(files.digest)
     }
-    return new FsScratchPart({ path, digest, layout, bytes, journal, state, ended })
+    return new FsScratchPart({ ...files, ended })
   }
 
-  /** Where the bytes of a new part go. */
-  async #makePart(digest: Digest | undefined): Promise<string> {
+  /** Makes the directory of a new part, and the file for its bytes in it; if that fails, neither is left. */
+  async #newPart(
+    digest: Digest | undefined,
+    openBytes: (path: string) => Promise<FileHandle>,
+  ): Promise<{ path: string; bytes: FileHandle }> {
     const directory = this.#parts.newPath(digest)
     await mkdir(directory, { mode: 0o700 })
-    return join(directory, bytesName)
+    const path = join(directory, bytesName)
+    try {
+      return { path, bytes: await openBytes(path) }
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true })
+      throw error
+    }
   }
 }
 
-type ReadablePart = FoundPart & {
-  readonly journal: NonNullable<FoundPart['journal']>
-  readonly state: PartState
-}
-
-function isReadable(part: FoundPart): part is ReadablePart {
-  return part.journal !== undefined && part.state !== undefined
-}
+type ReadablePart = FoundPart & { readonly journal: Journal; readonly state: PartState }

@@ -6,7 +6,7 @@ import type { AbortOptions } from '../core/options.ts'
 import { pieceLayout } from '../core/piece-layout.ts'
 import type { CompleteBlobs } from './complete-blobs.ts'
 import { OpenPart } from './open-part.ts'
-import { partInUse, type LeftPart, type Scratch } from './scratch.ts'
+import { partInUse, type LeftPart, type Scratch, type ScratchPart } from './scratch.ts'
 import type { Space } from './space.ts'
 
 /** What parts are opened with. */
@@ -35,7 +35,7 @@ export class OpenParts {
     try {
       return await opening
     } catch (error) {
-      this.#open.delete(digest)
+      if (this.#open.get(digest) === opening) this.#open.delete(digest)
       throw error
     }
   }
@@ -69,12 +69,7 @@ export class OpenParts {
     }
   }
 
-  #partOf(
-    digest: Digest,
-    sizeBytes: number,
-    scratch: Awaited<ReturnType<Scratch['open']>>,
-    release: () => void,
-  ): OpenPart {
+  #partOf(digest: Digest, sizeBytes: number, scratch: ScratchPart, release: () => void): OpenPart {
     const { blobs, space, clock, logger } = this.#init
     return new OpenPart({
       digest,

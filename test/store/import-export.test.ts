@@ -253,6 +253,18 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
+describe('a blob that cannot be put', () => {
+  test('leaves no note behind', async () => {
+    const scratch = memoryScratch()
+    const target = await openStore(memoryBackend({ limitBytes: 10 }), { scratch })
+    const blob = someBlob(1, 1000)
+    await assert.rejects(target.import(descriptorOf(blob), streamOf(blob)), {
+      code: 'ERR_STORE_NO_SPACE',
+    })
+    assert.equal(await scratch.notes.read(blob.digest, 'facts'), undefined)
+  })
+})
+
 describe('a file whose bytes are here already', () => {
   test('is not put again', async () => {
     const memory = memoryBackend()

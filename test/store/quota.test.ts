@@ -271,6 +271,18 @@ describe('deleting', () => {
     assert.equal(await fsBackend(directory).stat(blob.digest), undefined)
   })
 
+  test('is done at the latest when the store is closed', async () => {
+    const directory = await temporaryDirectory()
+    const target = await openFsStore(directory)
+    await take(target, small(1))
+    const lease = target.lease(small(1).digest)
+    await target.delete(small(1).digest)
+    assert.notEqual(await fsBackend(directory).stat(small(1).digest), undefined)
+    await target.close()
+    assert.equal(await fsBackend(directory).stat(small(1).digest), undefined)
+    lease[Symbol.dispose]()
+  })
+
   test('is undone when the blob is stored again before its last holder lets go', async () => {
     const target = await openStore(memoryBackend())
     const blob = small(1)
