@@ -143,6 +143,8 @@ export class LinkManager {
   }
 
   opened(link: Link): void {
+    // Dialled by its address alone, it is known by that until now.
+    if (!link.inbound) this.#book.identified(link.remoteAddress.replace(/\/p2p\/[^/]+$/, ''), link.peerId)
     const known = this.#book.linked(link.peerId, link.inbound)
     const entry: LinkEntry = {
       id: this.#nextLinkId++,

@@ -172,7 +172,6 @@ export class SessionTable {
     if (!facts && !request) return undefined
     const sizeBytes = facts?.sizeBytes ?? request?.sizeBytes ?? 0
     const part = facts ? undefined : await store.part(digest, sizeBytes)
-    if (part && request?.private) await part.markPrivate()
     const session = new BlobSession(this.#context, {
       digest,
       layout: pieceLayout(sizeBytes),
@@ -185,6 +184,7 @@ export class SessionTable {
       await session.close()
       return open
     }
+    if (part && request?.private) await session.becomePrivate()
     this.#open.set(digest, open)
     for (const entry of this.#context.links.values()) session.attach(entry)
     return open

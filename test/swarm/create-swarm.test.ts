@@ -114,3 +114,16 @@ describe('a node among others', () => {
     assert.equal(node.stats().links.length, 1)
   })
 })
+
+describe('a peer that is dialled by its address alone', () => {
+  test('is said to be found by who gave the address, from its first event on', async () => {
+    await using nodes = new TestNodes()
+    const first = await nodes.start()
+    const second = await nodes.start([], {
+      discovery: [peers(first.addresses.map((address) => address.replace(/\/p2p\/.*$/, '')))],
+    })
+    const [already] = second.stats().links
+    const { peerId, foundBy } = already ?? (await eventOf<PeerEvent>(second, 'peer:linked'))
+    assert.deepEqual({ peerId, foundBy }, { peerId: first.peerId, foundBy: ['peers'] })
+  })
+})
