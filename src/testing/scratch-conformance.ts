@@ -5,7 +5,7 @@ import { pieceLayout, pieceRange, type PieceLayout } from '../core/piece-layout.
 import type { JournalRecord } from '../store/journal.ts'
 import type { Scratch, ScratchFile, ScratchPart } from '../store/scratch.ts'
 import { collect } from './collect.ts'
-import type { ConformanceCase } from './conformance-case.ts'
+import { casesOf, type ConformanceCase, type Prove } from './conformance-case.ts'
 import { contentOf, seededContent, type BlobContent } from './seeded-content.ts'
 
 /**
@@ -30,28 +30,15 @@ export interface ScratchFixture {
 export function scratchConformance(
   open: () => Promise<ScratchFixture>,
 ): readonly ConformanceCase[] {
-  return Object.entries(promises).map(([name, prove]) => ({
-    name,
-    async run() {
-      const fixture = await open()
-      try {
-        const check = await prove(fixture.scratch)
-        await check(fixture.scratch)
-        if (!fixture.reopen) return
-        const reopened = await fixture.reopen()
-        await check(reopened).catch((error: unknown) => {
-          if (error instanceof Error) error.message = `after reopening: ${error.message}`
-          throw error
-        })
-      } finally {
-        await fixture.close()
-      }
-    },
-  }))
+  return casesOf(promises, async () => {
+    const fixture = await open()
+    return {
+      subject: fixture.scratch,
+      ...(fixture.reopen && { reopen: fixture.reopen.bind(fixture) }),
+      close: () => fixture.close(),
+    }
+  })
 }
-
-/** Does something to a scratch, and returns what must be true of it from then on; that closes what it opens. */
-type Prove = (scratch: Scratch) => Promise<(later: Scratch) => Promise<void>>
 
 /** Five pieces, the last one short. */
 const blob = seededContent(11, 4 * 256 * 1024 + 77)
@@ -59,7 +46,7 @@ const other = seededContent(12, 2 * 256 * 1024 + 1024 * 1024)
 const layout = pieceLayout(blob.sizeBytes)
 const nothingLasting = async (): Promise<void> => {}
 
-const promises: Readonly<Record<string, Prove>> = {
+const promises: Readonly<Record<string, Prove<Scratch>>> = {
   async 'pieces written in any order are read back, also across their borders'(scratch) {
     const part = await scratch.open(blob.digest, blob.sizeBytes)
     for (const piece of [3, 0, 4, 2, 1])

@@ -20,7 +20,7 @@ import {
   withFile,
 } from './backend-probes.ts'
 import { collect } from './collect.ts'
-import type { ConformanceCase } from './conformance-case.ts'
+import { casesOf, type ConformanceCase, type Prove } from './conformance-case.ts'
 import { contentOf, seededContent } from './seeded-content.ts'
 
 /**
@@ -54,35 +54,22 @@ export interface StorageBackendFixture {
 export function storageBackendConformance(
   open: () => Promise<StorageBackendFixture>,
 ): readonly ConformanceCase[] {
-  return Object.entries(promises).map(([name, prove]) => ({
-    name,
-    async run() {
-      const fixture = await open()
-      try {
-        const check = await prove(fixture.backend)
-        await check(fixture.backend)
-        if (!fixture.reopen) return
-        const reopened = await fixture.reopen()
-        await check(reopened).catch((error: unknown) => {
-          if (error instanceof Error) error.message = `after reopening: ${error.message}`
-          throw error
-        })
-      } finally {
-        await fixture.close()
-      }
-    },
-  }))
+  return casesOf(promises, async () => {
+    const fixture = await open()
+    return {
+      subject: fixture.backend,
+      ...(fixture.reopen && { reopen: fixture.reopen.bind(fixture) }),
+      close: () => fixture.close(),
+    }
+  })
 }
-
-/** Does something to a backend, and returns what must be true of it from then on. */
-type Prove = (backend: StorageBackend) => Promise<(later: StorageBackend) => Promise<void>>
 
 const large = seededContent(1, 300_001)
 const small = seededContent(2, 700)
 const empty = contentOf(new Uint8Array(0))
 const absent = seededContent(3, 10)
 
-const promises: Readonly<Record<string, Prove>> = {
+const promises: Readonly<Record<string, Prove<StorageBackend>>> = {
   async 'the name is a lower-case word'({ name }) {
     return async (later) => {
       assert.match(later.name, /^[a-z][a-z0-9-]*$/)
