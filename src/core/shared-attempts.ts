@@ -1,3 +1,5 @@
+import { abortable } from './abortable.ts'
+
 /** One attempt that several callers wait for. */
 interface Attempt<T> {
   readonly done: Promise<T>
@@ -15,13 +17,9 @@ export class SharedAttempts<T> {
     signal?.throwIfAborted()
     const attempt = this.#joinable.get(key) ?? this.#begin(key, begin)
     attempt.callers++
-    const { promise: gaveUp, reject } = Promise.withResolvers<never>()
-    const giveUp = (): void => reject(signal?.reason)
-    signal?.addEventListener('abort', giveUp, { once: true })
     try {
-      return await Promise.race([attempt.done, gaveUp])
+      return await abortable(attempt.done, signal)
     } finally {
-      signal?.removeEventListener('abort', giveUp)
       attempt.callers--
       if (attempt.callers === 0 && this.#running.has(attempt)) {
         // It may take a while to end; who asks meanwhile begins anew.

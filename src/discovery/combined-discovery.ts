@@ -1,10 +1,11 @@
+import { abortable } from '../core/abortable.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { AbortOptions } from '../core/options.ts'
-import { abortable, mergedStreams } from './abortable.ts'
 import type { Discovery, DiscoveryContext, DiscoveryPlugin, KnownPeer } from './discovery.ts'
 import { peerKey } from './known-peer.ts'
+import { mergedStreams } from './merged-streams.ts'
 
 /**
  * A {@link KnownPeer}, and who found it.

@@ -1,8 +1,8 @@
 import { MessageType, type DHTProgressEvents } from '@libp2p/kad-dht'
 import type { CID } from 'multiformats/cid'
+import { abortable, untilAborted } from '../core/abortable.ts'
 import type { Digest } from '../core/digest.ts'
 import { checkNumber, type AbortOptions } from '../core/options.ts'
-import { abortable, abortableStream } from './abortable.ts'
 import { Alarm } from './alarm.ts'
 import { Deadline } from './deadline.ts'
 import { dhtService } from './dht-service.ts'
@@ -169,7 +169,7 @@ class DhtDiscovery implements Discovery {
       if (this.#isReply(event)) answers++
     }
     const providers = this.#context.node.contentRouting.findProviders(key, { signal, onProgress })
-    for await (const { id, multiaddrs } of abortableStream(providers, signal)) {
+    for await (const { id, multiaddrs } of untilAborted(providers, signal)) {
       const peerId = id.toString()
       const peer = peerId === this.#self || found.has(peerId) ? undefined : knownPeer(peerId, multiaddrs)
       if (!peer) continue
@@ -189,7 +189,7 @@ class DhtDiscovery implements Discovery {
     const { signal } = deadline
     try {
       const neighbours = node.peerRouting.getClosestPeers(node.peerId.toMultihash().bytes, { signal })
-      for await (const _ of abortableStream(neighbours, signal));
+      for await (const _ of untilAborted(neighbours, signal));
     } catch (error) {
       if (!signal.aborted) logger.debug('the nearest nodes of the DHT could not be found', { error })
     }

@@ -1,6 +1,6 @@
+import { abortable } from '../core/abortable.ts'
 import type { Digest } from '../core/digest.ts'
 import type { AbortOptions } from '../core/options.ts'
-import { abortable } from './abortable.ts'
 import { Deadline } from './deadline.ts'
 import type { Discovery, DiscoveryContext, KnownPeer } from './discovery.ts'
 import { isNode, peerKey } from './known-peer.ts'

@@ -1,7 +1,7 @@
 import { mdns as libp2pMdns, type MulticastDNSComponents } from '@libp2p/mdns'
+import { abortable } from '../core/abortable.ts'
 import { checkNumber } from '../core/options.ts'
 import type { Libp2pNode } from '../net/libp2p-node.ts'
-import { abortable } from './abortable.ts'
 import { Deadline } from './deadline.ts'
 import type { Discovery, DiscoveryContext, DiscoveryPlugin } from './discovery.ts'
 import { knownPeer } from './known-peer.ts'

@@ -1,7 +1,7 @@
+import { abortable } from '../core/abortable.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { Random } from '../core/random.ts'
-import { abortable } from './abortable.ts'
 import { Alarm } from './alarm.ts'
 
 /** What the plugins repeat with. */

@@ -1,6 +1,6 @@
+import { abortable } from '../core/abortable.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
-import { abortable } from './abortable.ts'
 import type { KnownPeer } from './discovery.ts'
 
 /** How long what was found answers for the topic, in milliseconds. */

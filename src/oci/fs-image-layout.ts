@@ -1,14 +1,13 @@
 import { createReadStream } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseDescriptor, type Descriptor, type Platform } from '../core/descriptor.ts'
+import { maxManifestBytes, mediaTypes, parseDescriptor, type Descriptor, type Platform } from '../core/descriptor.ts'
 import { digestHex, type Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
+import { parseJsonObject } from './json.ts'
 
 const layoutVersion = '1.0.0'
 const refNameKey = 'org.opencontainers.image.ref.name'
-/** An index is a list of descriptors; one beyond this is no index. */
-const maxIndexBytes = 4 * 1024 * 1024
 const readBytes = 1024 * 1024
 
 /** An entry of a layout's index: a manifest or an index of manifests. */
@@ -78,7 +77,7 @@ export class ImageLayout {
       (other) => other.digest !== entry.digest && other.annotations?.[refNameKey] !== name,
     )
     const manifests = [...kept, { ...entry, annotations: { ...entry.annotations, [refNameKey]: name } }]
-    const mediaType = 'application/vnd.oci.image.index.v1+json'
+    const mediaType = mediaTypes.ociIndex
     await replaceFile(
       join(this.directory, 'index.json'),
       JSON.stringify({ schemaVersion: 2, mediaType, manifests }, undefined, 2),
@@ -88,16 +87,12 @@ export class ImageLayout {
 
 /** Reads the descriptors of an `index.json`. */
 function parseIndex(bytes: Uint8Array, path: string): LayoutEntry[] {
-  if (bytes.byteLength > maxIndexBytes) {
+  if (bytes.byteLength > maxManifestBytes) {
     throw new RequestError('ERR_REQUEST_TOO_LARGE', `${path} has ${bytes.byteLength} bytes: that is no image index`)
   }
-  let index: unknown
-  try {
-    index = JSON.parse(Buffer.from(bytes).toString('utf8'))
-  } catch (cause) {
-    throw new RequestError('ERR_REQUEST_OPTION', `${path} is not JSON`, { cause })
-  }
-  const manifests = typeof index === 'object' && index !== null && 'manifests' in index ? index.manifests : undefined
+  const index = parseJsonObject(bytes)
+  if (!index) throw new RequestError('ERR_REQUEST_OPTION', `${path} is not a JSON object`)
+  const manifests = index['manifests']
   if (!Array.isArray(manifests)) {
     throw new RequestError('ERR_REQUEST_OPTION', `${path} has no list of manifests`)
   }

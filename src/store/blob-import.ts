@@ -1,6 +1,6 @@
+import { untilAborted } from '../core/abortable.ts'
 import { OriginError } from '../core/errors.ts'
 import { pieceLayout, pieceRange, type PieceLayout } from '../core/piece-layout.ts'
-import { untilAborted } from './abortable.ts'
 import { BlobHasher, type BlobHashes } from './piece-hashing.ts'
 import type { Scratch, ScratchFile } from './scratch.ts'
 import type { BlobSource } from './storage-backend.ts'

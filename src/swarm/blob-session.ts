@@ -45,6 +45,8 @@ export class BlobSession {
   readonly layout: PieceLayout
   readonly mediaType: string | undefined
   readonly #context: SwarmContext
+  /** Our place among those that want the blob. */
+  readonly #order: Buffer
   readonly #state: SessionState
   readonly #copy: BlobCopy
   readonly #fetcher: OriginFetcher
@@ -67,6 +69,7 @@ export class BlobSession {
     this.layout = layout
     this.mediaType = mediaType
     this.#private = init.private
+    this.#order = orderOf(context.selfId, digest)
     this.#copy = new BlobCopy(context.store, digest, layout, part)
     this.#fetcher = new OriginFetcher(layout)
     const stored = part?.stored.clone() ?? new Bitfield(layout.pieceCount)
@@ -77,7 +80,7 @@ export class BlobSession {
       fromOrigin: part?.fromOrigin.clone() ?? new Bitfield(layout.pieceCount),
       complete: !part,
       originUsable: false,
-      startFraction: orderOf(context.selfId, digest).readUInt32BE() / 2 ** 32,
+      startFraction: this.#order.readUInt32BE() / 2 ** 32,
       random: context.random,
       tuning: { inFlightBytes: context.inFlightBytes },
     })
@@ -179,8 +182,7 @@ export class BlobSession {
 
   attach(entry: LinkEntry): void {
     if (this.#closed || !this.shareable || !this.#links.attach(entry)) return
-    const ours = orderOf(this.#context.selfId, this.digest)
-    const weYield = Buffer.compare(ours, orderOf(entry.link.peerIdBytes, this.digest)) > 0
+    const weYield = Buffer.compare(this.#order, orderOf(entry.link.peerIdBytes, this.digest)) > 0
     this.#loop.dispatch({ type: 'link:opened', link: entry.id, distance: entry.distance, weYield })
   }
 

@@ -1,8 +1,8 @@
-import { maxManifestBytes, mediaTypes, type Descriptor, type Platform } from '../core/descriptor.ts'
+import { maxManifestBytes, type Descriptor, type Platform } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import { ImageLayout } from '../oci/fs-image-layout.ts'
-import { parseManifest } from '../oci/image-manifest.ts'
+import { manifestMediaTypes, parseManifest } from '../oci/image-manifest.ts'
 import type { BlobFetcher } from './blob-fetcher.ts'
 import type { ImageFetcher } from './image-fetcher.ts'
 import type { LinkManager } from './link-manager.ts'
@@ -35,12 +35,7 @@ export interface SeedHandle extends AsyncDisposable {
 }
 
 /** Manifests may be told of after a restart: their media type says that others gather around them. */
-const topicTypes: ReadonlySet<string> = new Set([
-  mediaTypes.ociManifest,
-  mediaTypes.ociIndex,
-  mediaTypes.dockerManifest,
-  mediaTypes.dockerIndex,
-])
+const topicTypes: ReadonlySet<string> = new Set(manifestMediaTypes)
 
 /** Tells the world what the store holds. */
 export class Seeding {

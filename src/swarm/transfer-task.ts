@@ -15,10 +15,6 @@ export class TransferTask {
     this.#session = session
   }
 
-  get callerCount(): number {
-    return this.#callers
-  }
-
   /** Joins for as long as the caller wants; returns what ends that. */
   join(origin: Origin | undefined): () => void {
     this.#callers++

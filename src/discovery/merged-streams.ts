@@ -1,21 +1,4 @@
-/** The promise, or the signal's reason as soon as it is aborted; how the promise ends is then nobody's business. */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort)
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
-}
-
-/** The stream, cut off with the signal's reason even where it does not heed the signal itself. */
-export async function* abortableStream<T>(
-  stream: AsyncIterable<T>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<T, void, undefined> {
-  yield* mergedStreams([stream], signal)
-}
+import { abortable } from '../core/abortable.ts'
 
 /**
  * The items of several streams as they come. Leaving it, or its failure, ends all of them.

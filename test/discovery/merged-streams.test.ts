@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
-import { abortable, abortableStream, mergedStreams } from '../../src/discovery/abortable.ts'
+import { mergedStreams } from '../../src/discovery/merged-streams.ts'
 
 const forever = new Promise<never>(() => {})
 
@@ -14,40 +14,6 @@ async function all<T>(stream: AsyncIterable<T>): Promise<T[]> {
   for await (const item of stream) items.push(item)
   return items
 }
-
-describe('abortable', () => {
-  test('it is the promise while nothing is aborted', async () => {
-    const { signal } = new AbortController()
-    assert.equal(await abortable(Promise.resolve(7), signal), 7)
-    await assert.rejects(abortable(Promise.reject(new RangeError('7')), signal), RangeError)
-    assert.equal(await abortable(Promise.resolve(7), undefined), 7)
-  })
-
-  test('it rejects with the reason of a signal that is aborted, before or meanwhile', async () => {
-    const reason = new RangeError('enough')
-    await assert.rejects(abortable(forever, AbortSignal.abort(reason)), reason)
-    const controller = new AbortController()
-    const waiting = abortable(forever, controller.signal)
-    controller.abort(reason)
-    await assert.rejects(waiting, reason)
-  })
-})
-
-describe('abortableStream', () => {
-  test('it cuts off a stream that does not heed its signal', async () => {
-    const controller = new AbortController()
-    const deaf = (async function* () {
-      yield 1
-      controller.abort(new RangeError('enough'))
-      yield await forever
-    })()
-    const seen: number[] = []
-    await assert.rejects(async () => {
-      for await (const item of abortableStream(deaf, controller.signal)) seen.push(item)
-    }, RangeError)
-    assert.deepEqual(seen, [1])
-  })
-})
 
 describe('mergedStreams', () => {
   test('it yields every item of every stream, those of one stream in order', async () => {
