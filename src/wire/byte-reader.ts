@@ -36,9 +36,9 @@ export class ByteReader {
     throw this.#violation(`a number is longer than ${limits.varintBytes} bytes`)
   }
 
-  /** At most `max` bytes, after their length. */
-  bytes(max: number): Uint8Array {
-    return this.fixed(this.varint(max))
+  /** At least `min` and at most `max` bytes, after their length. */
+  bytes(max: number, min = 0): Uint8Array {
+    return this.fixed(this.varint(max, min))
   }
 
   /** Exactly `length` bytes. */

@@ -31,9 +31,9 @@ export class ByteWriter {
     this.#append(rest)
   }
 
-  /** At most `max` bytes, after their length. */
-  bytes(bytes: Uint8Array, max: number): void {
-    this.varint(bytes.byteLength, max)
+  /** At least `min` and at most `max` bytes, after their length. */
+  bytes(bytes: Uint8Array, max: number, min = 0): void {
+    this.varint(bytes.byteLength, max, min)
     this.fixed(bytes, bytes.byteLength)
   }
 

@@ -8,11 +8,12 @@ import {
   hashesLayout,
   haveLayout,
   helloLayout,
-  joinLayout,
-  membersLayout,
+  inlineLayout,
 } from './control-layouts.ts'
 import { absentLayout, busyLayout, pieceLayout, requestLayout } from './data-layouts.ts'
 import { frameHeaderBytes, maxFrameBytes, writeFrameHeader } from './frame-header.ts'
+import { holdOffLayout, leaseAskLayout, leaseLayout } from './lease-layouts.ts'
+import { joinLayout, membersLayout } from './member-layouts.ts'
 import type { MessageLayout } from './message-layout.ts'
 import type { ControlMessage, Message, Reply, Request } from './messages.ts'
 import { violation } from './violation.ts'
@@ -33,6 +34,10 @@ export const controlMessages: MessageSet<ControlMessage> = messageSet<ControlMes
   haveLayout,
   fetchingLayout,
   forgetLayout,
+  inlineLayout,
+  leaseAskLayout,
+  leaseLayout,
+  holdOffLayout,
 )
 /** What the asker sends on a data stream. */
 export const requestMessages: MessageSet<Request> = messageSet(requestLayout)
@@ -61,6 +66,14 @@ export function encodeFrame(message: Message): Uint8Array {
       return frameOf(fetchingLayout, message)
     case 'forget':
       return frameOf(forgetLayout, message)
+    case 'inline':
+      return frameOf(inlineLayout, message)
+    case 'lease-ask':
+      return frameOf(leaseAskLayout, message)
+    case 'lease':
+      return frameOf(leaseLayout, message)
+    case 'hold-off':
+      return frameOf(holdOffLayout, message)
     case 'request':
       return frameOf(requestLayout, message)
     case 'piece':

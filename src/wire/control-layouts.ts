@@ -2,18 +2,12 @@ import { Bitfield } from '../core/bitfield.ts'
 import { maxBlobBytes } from '../core/descriptor.ts'
 import { hashBytes } from '../core/digest.ts'
 import { maxPieceCount, pieceLayout } from '../core/piece-layout.ts'
+import { hasFlag } from './flags.ts'
+import { locationLayout } from './member-layouts.ts'
 import type { MessageLayout } from './message-layout.ts'
-import type {
-  BitfieldMessage,
-  Fetching,
-  Forget,
-  Hashes,
-  Have,
-  Hello,
-  Join,
-  Members,
-} from './messages.ts'
+import type { BitfieldMessage, Fetching, Forget, Hashes, Have, Hello, Inline } from './messages.ts'
 import { limits } from './protocol.ts'
+import { runsLayout } from './run-layout.ts'
 import { violation } from './violation.ts'
 
 const lastPiece = maxPieceCount - 1
@@ -28,42 +22,12 @@ export const helloLayout: MessageLayout<Hello> = {
   write(to, { version, supernode, location }) {
     to.varint(version)
     to.varint(supernode ? supernodeFlag : 0)
-    to.text(location.region, limits.locationBytes)
-    to.text(location.zone, limits.locationBytes)
-    to.text(location.rack, limits.locationBytes)
+    locationLayout.write(to, location)
   },
   read(from) {
     const version = from.varint()
-    const flags = from.varint()
-    const region = from.text(limits.locationBytes)
-    const zone = from.text(limits.locationBytes)
-    const rack = from.text(limits.locationBytes)
-    return { type: 'hello', version, supernode: hasFlag(flags, supernodeFlag), location: { region, zone, rack } }
-  },
-}
-
-export const joinLayout: MessageLayout<Join> = {
-  code: 0x02,
-  write: (to, { topic }) => to.digest(topic),
-  read: (from) => ({ type: 'join', topic: from.digest() }),
-}
-
-export const membersLayout: MessageLayout<Members> = {
-  code: 0x03,
-  write(to, { topic, members }) {
-    to.digest(topic)
-    to.list(members, limits.members, ({ peerId, addresses }) => {
-      to.bytes(peerId, limits.peerIdBytes)
-      to.list(addresses, limits.addressesPerMember, (address) => to.bytes(address, limits.addressBytes))
-    })
-  },
-  read(from) {
-    const topic = from.digest()
-    const members = from.list(limits.members, () => ({
-      peerId: from.bytes(limits.peerIdBytes),
-      addresses: from.list(limits.addressesPerMember, () => from.bytes(limits.addressBytes)),
-    }))
-    return { type: 'members', topic, members }
+    const supernode = hasFlag(from.varint(), supernodeFlag)
+    return { type: 'hello', version, supernode, location: locationLayout.read(from) }
   },
 }
 
@@ -131,19 +95,9 @@ export const fetchingLayout: MessageLayout<Fetching> = {
   code: 0x07,
   write(to, { digest, runs }) {
     to.digest(digest)
-    to.list(runs, limits.runsPerFetching, ({ first, count }) => {
-      to.varint(first, lastPiece)
-      to.varint(count, maxPieceCount - first, 1)
-    })
+    runsLayout.write(to, runs)
   },
-  read(from) {
-    const digest = from.digest()
-    const runs = from.list(limits.runsPerFetching, () => {
-      const first = from.varint(lastPiece)
-      return { first, count: from.varint(maxPieceCount - first, 1) }
-    })
-    return { type: 'fetching', digest, runs }
-  },
+  read: (from) => ({ type: 'fetching', digest: from.digest(), runs: runsLayout.read(from) }),
 }
 
 export const forgetLayout: MessageLayout<Forget> = {
@@ -152,9 +106,13 @@ export const forgetLayout: MessageLayout<Forget> = {
   read: (from) => ({ type: 'forget', digest: from.digest() }),
 }
 
-/** Bits above 2^32 are not lost to `&`: it takes the lowest 32, and no flag lies higher. */
-function hasFlag(flags: number, flag: number): boolean {
-  return (flags & flag) !== 0
+export const inlineLayout: MessageLayout<Inline> = {
+  code: 0x09,
+  write(to, { digest, bytes }) {
+    to.digest(digest)
+    to.bytes(bytes, limits.inlineBytes, 1)
+  },
+  read: (from) => ({ type: 'inline', digest: from.digest(), bytes: from.bytes(limits.inlineBytes, 1) }),
 }
 
 /** Hashes stop at the last piece that a blob can have. */

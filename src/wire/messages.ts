@@ -17,18 +17,26 @@ export interface Hello {
 export interface Join {
   readonly type: 'join'
   readonly topic: Digest
+  /** An answer is wanted. */
+  readonly asks: boolean
 }
 
-/** A node that may be dialled; both fields in libp2p's binary forms. */
+/** A node that may be dialled; its id and addresses in libp2p's binary forms. */
 export interface Member {
   readonly peerId: Uint8Array
+  readonly supernode: boolean
+  readonly location: Location
   readonly addresses: readonly Uint8Array[]
 }
 
 export interface Members {
   readonly type: 'members'
   readonly topic: Digest
+  /** The answerer could not take the asker in: the nodes named here may. */
+  readonly busy: boolean
   readonly members: readonly Member[]
+  /** Nodes that stand nearer to the topic than the answerer. */
+  readonly nearer: readonly Member[]
 }
 
 export interface BitfieldMessage {
@@ -73,8 +81,76 @@ export interface Forget {
   readonly digest: Digest
 }
 
+/** A small public blob, unasked for. */
+export interface Inline {
+  readonly type: 'inline'
+  readonly digest: Digest
+  /** The whole blob; at least one byte. */
+  readonly bytes: Uint8Array
+}
+
+/** What somebody would like to read from the origin. */
+export interface LeaseAsk {
+  readonly type: 'lease-ask'
+  readonly digest: Digest
+  /** 0 when the asker does not know it. */
+  readonly sizeBytes: number
+  /** Peer id of who wants it: asks are forwarded. */
+  readonly holder: Uint8Array
+  /** The asker knows that the blob had another tracker. */
+  readonly takeover: boolean
+  /** How often it was forwarded. */
+  readonly hops: number
+  readonly region: string
+  /** Of the lease held; 0 for none. */
+  readonly number: number
+  /** What the holder gets of the blob in all. */
+  readonly rateBytesPerSecond: number
+  /** Pieces wanted on top of those held. */
+  readonly count: number
+  readonly held: readonly PieceRun[]
+  /** In order of preference. */
+  readonly wanted: readonly PieceRun[]
+}
+
+export interface LeaseGrant {
+  /** Who has the pieces; `undefined` is the origin. */
+  readonly source: Member | undefined
+  readonly runs: readonly PieceRun[]
+}
+
+export interface LeaseMessage {
+  readonly type: 'lease'
+  readonly digest: Digest
+  readonly holder: Uint8Array
+  readonly number: number
+  readonly validMs: number
+  readonly retryAfterMs: number
+  readonly grants: readonly LeaseGrant[]
+}
+
+/** A host asks to be left alone. */
+export interface HoldOff {
+  readonly type: 'hold-off'
+  /** Hash of the host's name. */
+  readonly topic: Digest
+  readonly durationMs: number
+}
+
 /** What travels on a control stream. */
-export type ControlMessage = Hello | Join | Members | BitfieldMessage | Hashes | Have | Fetching | Forget
+export type ControlMessage =
+  | Hello
+  | Join
+  | Members
+  | BitfieldMessage
+  | Hashes
+  | Have
+  | Fetching
+  | Forget
+  | Inline
+  | LeaseAsk
+  | LeaseMessage
+  | HoldOff
 
 export interface Request {
   readonly type: 'request'
