@@ -1,26 +1,31 @@
 import type { PieceRun } from '../wire/messages.ts'
 import type { Effect } from './effect.ts'
+import { releaseStale } from './fresh-pieces.ts'
+import { seekLease } from './lease-policy.ts'
 import { tellCopy } from './link-facts.ts'
+import type { LinkState } from './link-state.ts'
 import { endOvertakenRuns, fetchFromOrigin, hasSettled, losePatience, runsOf } from './origin-policy.ts'
 import { expireRequests, measureRate, requestPieces } from './request-policy.ts'
 import { endDemand, fail } from './session-change.ts'
-import type { LinkState, SessionState } from './session-state.ts'
+import type { SessionState } from './session-state.ts'
 
 /** The one place from facts to effects. */
 export function decide(state: SessionState, now: number, effects: Effect[]): void {
   if (state.phase === 'complete') finish(state, effects)
-  if (state.wanted) askLinks(state, effects)
+  if (state.wanted && state.unaskedCount > 0) askLinks(state, effects)
   if (state.phase === 'loading') load(state, now, effects)
   tellPeers(state, now, effects)
 }
 
 /** When `step` must be called with a tick at the latest, in milliseconds; `undefined` while nothing depends on time. */
 export function wakeAtMs(state: SessionState, now: number): number | undefined {
-  const dueMs = state.haveDueMs ?? Infinity
-  if (state.phase !== 'loading') return dueMs === Infinity ? undefined : dueMs
-  const settleMs = hasSettled(state, now) ? Infinity : state.startedMs + state.tuning.settleMs
+  let dueMs = state.haveDueMs ?? Infinity
   // Deadlines of requests and back-offs are looked at together, ten times a second.
-  return Math.max(now + 1, Math.min(dueMs, settleMs, now + 100))
+  if (state.phase === 'loading' || state.fresh.size > 0) dueMs = Math.min(dueMs, now + 100)
+  if (dueMs === Infinity) return undefined
+  const settleMs = state.startedMs + state.tuning.settleMs
+  if (state.phase === 'loading' && settleMs < dueMs && !hasSettled(state, now)) dueMs = settleMs
+  return Math.max(now + 1, dueMs)
 }
 
 function finish(state: SessionState, effects: Effect[]): void {
@@ -30,13 +35,14 @@ function finish(state: SessionState, effects: Effect[]): void {
 }
 
 function askLinks(state: SessionState, effects: Effect[]): void {
-  for (const link of state.links.values()) {
+  for (const link of state.nearestFirst) {
     if (link.asked) continue
     link.asked = true
     // What it may have said while we did not listen is old.
     link.answered = false
     tellCopy(state, link, effects)
   }
+  state.unaskedCount = 0
 }
 
 function load(state: SessionState, now: number, effects: Effect[]): void {
@@ -50,6 +56,7 @@ function load(state: SessionState, now: number, effects: Effect[]): void {
   losePatience(state, now)
   endOvertakenRuns(state, now, effects)
   requestPieces(state, now, effects)
+  seekLease(state, now, effects)
   fetchFromOrigin(state, now, effects)
   giveUp(state, now, effects)
 }
@@ -58,7 +65,7 @@ function load(state: SessionState, now: number, effects: Effect[]): void {
 function giveUp(state: SessionState, now: number, effects: Effect[]): void {
   const { origin, tuning } = state
   if (origin.usable || state.requests.count > 0 || origin.runs.size > 0) return
-  const hopeless = origin.only || (state.settled && ![...state.links.values()].some((link) => isHopeful(state, link)))
+  const hopeless = origin.only || (state.settled && !state.nearestFirst.some((link) => isHopeful(state, link)))
   if (!hopeless && now - state.movedMs < tuning.patienceMs) return
   fail(state, state.mismatched ? 'peer-mismatch' : 'no-source', effects)
 }
@@ -76,17 +83,21 @@ function isHopeful(state: SessionState, link: LinkState): boolean {
  * brings. What we read from the origin is told when it changes, and again while it moves: silence means that we are gone.
  */
 function tellPeers(state: SessionState, now: number, effects: Effect[]): void {
-  const runs = runsOf(state)
-  const fetchingDue = isFetchingDue(state, runs, now)
+  const { origin } = state
+  if (state.fresh.size > 0) releaseStale(state, now)
+  const runs = origin.runs.size > 0 ? runsOf(state) : noRuns
+  const fetchingDue = (runs.length > 0 || origin.told.length > 0) && isFetchingDue(state, runs, now)
   // Haves go first: between the end of a run and its haves, others would think that nobody has or reads its pieces.
   tellHaves(state, now, fetchingDue, effects)
   if (!fetchingDue) return
-  state.origin.told = runs
-  state.origin.toldMs = now
-  for (const link of state.links.values()) {
+  origin.told = runs
+  origin.toldMs = now
+  for (const link of state.nearestFirst) {
     if (link.wants) effects.push({ type: 'tell-fetching', link: link.id, runs })
   }
 }
+
+const noRuns: readonly PieceRun[] = []
 
 function isFetchingDue({ origin, tuning }: SessionState, runs: readonly PieceRun[], now: number): boolean {
   if (runs.length !== origin.told.length) return true
@@ -98,16 +109,19 @@ function isFetchingDue({ origin, tuning }: SessionState, runs: readonly PieceRun
   return [...origin.runs.values()].some((run) => run.movedMs > origin.toldMs)
 }
 
+/** The first ones at once, then at most one message a peer in each interval. */
 function tellHaves(state: SessionState, now: number, flush: boolean, effects: Effect[]): void {
-  const pending = [...state.links.values()].filter((link) => link.untold.length > 0)
-  if (pending.length === 0) {
-    state.haveDueMs = undefined
-    return
-  }
-  state.haveDueMs ??= now + state.tuning.haveDelayMs
-  if (now < state.haveDueMs && state.phase === 'loading' && !flush) return
+  if (state.haveDueMs !== undefined && now < state.haveDueMs && !flush && state.phase === 'loading') return
+  const due = state.haveToldMs + state.tuning.haveDelayMs
   state.haveDueMs = undefined
-  for (const link of pending) {
-    effects.push({ type: 'tell-have', link: link.id, pieces: link.untold.splice(0) })
+  for (const link of state.nearestFirst) {
+    if (link.untold.length === 0) continue
+    if (now < due && !flush && state.phase === 'loading') {
+      state.haveDueMs = due
+      return
+    }
+    state.haveToldMs = now
+    effects.push({ type: 'tell-have', link: link.id, pieces: link.untold })
+    link.untold = []
   }
 }

@@ -25,6 +25,16 @@ export type Effect =
   | { readonly type: 'fetch'; readonly run: number; readonly first: number; readonly count: number }
   /** Read only the first `count` pieces of a run; 0 ends it now. */
   | { readonly type: 'trim'; readonly run: number; readonly count: number }
+  /** Ask the blob's tracker for a lease, renew it, or give it back (`count` 0 and nothing held). Answered by `lease:answered` or `lease:silent`. */
+  | {
+      readonly type: 'ask-lease'
+      readonly number: number
+      /** Pieces wanted beyond those held. */
+      readonly count: number
+      readonly held: readonly PieceRun[]
+      readonly wanted: readonly PieceRun[]
+      readonly rateBytesPerSecond: number
+    }
   /** Hash the whole blob. */
   | { readonly type: 'check' }
   /** Forget pieces that cannot be trusted any more. */

@@ -17,9 +17,19 @@ export function checkInvariants(state: SessionState): string[] {
     expect(asked <= 2, `piece ${piece} is asked for ${asked} times`)
     expect(!state.fromOrigin.has(piece) || stored.has(piece), `piece ${piece} of the origin is stored`)
     let holders = 0
-    for (const link of state.links.values()) if (link.holds.has(piece)) holders++
+    for (const link of state.nearestFirst) if (!link.far && link.holds.has(piece)) holders++
     expect(availability.count(piece) === holders, `piece ${piece} is counted at its ${holders} holders`)
   }
+  for (const link of state.nearestFirst) {
+    let open = 0
+    for (const piece of link.holds.indexes()) if (availability.isOpen(piece)) open++
+    expect(link.openCount === open, `link ${link.id} has ${open} pieces to be asked for, not ${link.openCount}`)
+  }
+  expect(state.nearestFirst.length === state.links.size, 'every link has its place by distance')
+  for (const piece of state.sole) {
+    expect(stored.has(piece) && availability.count(piece) === 0, `piece ${piece} is here and nowhere near`)
+  }
+  for (const piece of state.lease.pieces.indexes()) expect(!stored.has(piece), `piece ${piece} is leased and not here`)
   for (const request of requests.all()) {
     expect(state.links.has(request.link), `link ${request.link} is open while piece ${request.piece} is asked of it`)
   }

@@ -1,8 +1,19 @@
 import type { Effect } from './effect.ts'
-import { isCountedOn, keptCount, runsOf } from './origin-policy.ts'
-import { clearHolds, release } from './session-change.ts'
+import { releaseFresh } from './fresh-pieces.ts'
+import { loseImports } from './lease-policy.ts'
+import { createLink, isCountedOn, type LinkState } from './link-state.ts'
+import { keptCount, runsOf } from './origin-policy.ts'
+import { addHold, clearHolds, release } from './session-change.ts'
 import type { LinkId, SessionEvent } from './session-event.ts'
-import type { LinkState, SessionState } from './session-state.ts'
+import type { SessionState } from './session-state.ts'
+
+export function openLink(state: SessionState, event: SessionEvent & { type: 'link:opened' }): void {
+  const link = createLink(event.link, event.distance, event.weYield, state.layout.pieceCount)
+  state.links.set(link.id, link)
+  const index = state.nearestFirst.findIndex((other) => other.distance > link.distance)
+  state.nearestFirst.splice(index < 0 ? state.nearestFirst.length : index, 0, link)
+  state.unaskedCount++
+}
 
 export function closeLink(state: SessionState, id: LinkId): void {
   const link = state.links.get(id)
@@ -10,6 +21,10 @@ export function closeLink(state: SessionState, id: LinkId): void {
   for (const request of state.requests.all()) if (request.link === id) release(state, request)
   clearHolds(state, link)
   state.links.delete(id)
+  state.nearestFirst.splice(state.nearestFirst.indexOf(link), 1)
+  if (!link.asked) state.unaskedCount--
+  loseImports(state, id)
+  for (const [piece, { link: told }] of state.fresh) if (told === id) releaseFresh(state, piece)
 }
 
 /** A peer said what its copy is, and whether it wants to hear of ours. */
@@ -34,11 +49,12 @@ export function learnCopy(
   // Who begins to ask is answered, even with nothing: silence would be taken for slowness. It is told anew if it
   // was told before: what came since then was not kept for it.
   if (asks) tellCopy(state, link, effects)
-  else if (!link.wants) link.untold.length = 0
+  else if (!link.wants) link.untold = []
 }
 
 export function learnHave(state: SessionState, link: LinkState, piece: number): void {
-  if (!link.distrusted && link.holds.add(piece)) state.availability.change(piece, 1)
+  addHold(state, link, piece)
+  if (state.fresh.size > 0 && state.fresh.has(piece)) releaseFresh(state, piece)
 }
 
 /** A peer said which pieces it reads from the origin; where we read the same, one of us has to let go. */
@@ -64,12 +80,12 @@ export function learnFetching(
 
 export function forgetLink(link: LinkState): void {
   link.wants = false
-  link.untold.length = 0
+  link.untold = []
 }
 
 /** All that a peer needs to know of us at once; from then on it is told what changes. */
 export function tellCopy(state: SessionState, link: LinkState, effects: Effect[]): void {
-  link.untold.length = 0
+  link.untold = []
   effects.push({ type: 'tell-copy', link: link.id, wants: state.wanted })
   const runs = runsOf(state)
   if (runs.length > 0) effects.push({ type: 'tell-fetching', link: link.id, runs })

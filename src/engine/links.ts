@@ -1,42 +1,49 @@
 import type { Random } from '../core/random.ts'
+import type { Location } from '../wire/messages.ts'
+import { DialCandidates } from './dial-candidates.ts'
+import { acceptedLinks, DialPolicy, maxFarAccepted } from './dial-policy.ts'
+import { KnownPeers, type KnownPeerRecord, type KnownPeerState, type PeerFacts, type PeerNews, type PlaceOf } from './known-peers.ts'
+import { LinkCounts } from './link-counts.ts'
+import { unknownLocation } from './location.ts'
+import { compareDistance, estimateCount, smallest } from './place.ts'
 
-/** Links that a node dials to while a topic is being loaded; below {@link wantedLinks} in all it goes on looking. */
-const dialledPerRound = 5
-/** A random graph of this degree spreads a blob as fast as any; more links cost more haves than they bring. */
-const wantedLinks = 10
+export type { KnownPeerState, PeerFacts, PeerNews, PlaceOf } from './known-peers.ts'
+
 const firstRetryMs = 1000
 const maxRetryMs = 60_000
-/** Peers whose address is remembered; the longest unused are forgotten first. */
-const maxKnownPeers = 4096
-const maxAddresses = 8
 
-/** A peer that somebody told us of. */
-export interface KnownPeerState {
-  /** Its peer id, or its address where the id is not known before it is dialled. */
-  readonly key: string
-  readonly peerId: string | undefined
-  addresses: readonly string[]
-  /** All the ways in which it was found, the first one first. */
-  readonly foundBy: string[]
-  linked: boolean
-  dialling: boolean
-  failures: number
-  retryAtMs: number
+/** What a book may be told of its own node. */
+export interface LinkBookOptions {
+  /** Where this node stands; unknown without it, and then all peers are equally near. */
+  readonly location?: Location | undefined
+  /** Whether this node is a supernode: as many may link to it as there is room for. */
+  readonly supernode?: boolean | undefined
+  readonly placeOf?: PlaceOf | undefined
 }
 
 /** Which peers are known, and which of them to dial. Pure: `net/` dials, this decides. */
 export class LinkBook {
-  readonly #known = new Map<string, KnownPeerState>()
-  /** Addresses behind which a peer was met that they did not name. */
-  readonly #peerIdAt = new Map<string, string>()
+  readonly #known: KnownPeers
+  readonly #candidates: DialCandidates
   readonly #random: Random
   readonly #self: string
   readonly #maxLinks: number
+  readonly #supernode: boolean
+  readonly #placeOf: PlaceOf | undefined
+  readonly #counts: LinkCounts
+  readonly #policy: DialPolicy
 
-  constructor(self: string, maxLinks: number, random: Random) {
+  constructor(self: string, maxLinks: number, random: Random, options: LinkBookOptions = {}) {
     this.#self = self
     this.#maxLinks = maxLinks
     this.#random = random
+    const { location = unknownLocation, supernode = false, placeOf } = options
+    this.#supernode = supernode
+    this.#placeOf = placeOf
+    this.#known = new KnownPeers(placeOf)
+    this.#counts = new LinkCounts(location)
+    this.#candidates = new DialCandidates(location, random)
+    this.#policy = new DialPolicy(this.#counts, this.#candidates)
   }
 
   /** Peers that are known, whether they can be reached or not. */
@@ -45,47 +52,59 @@ export class LinkBook {
   }
 
   get linkedCount(): number {
-    let count = 0
-    for (const peer of this.#known.values()) if (peer.linked) count++
-    return count
+    return this.#counts.linked
+  }
+
+  get diallingCount(): number {
+    return this.#counts.dialling
   }
 
   get(key: string): KnownPeerState | undefined {
-    return this.#known.get(this.#peerIdAt.get(key) ?? key)
+    return this.#known.at(key)
   }
 
-  /** Remembers a peer. A new way of finding a known one is added to its list. */
-  found(
-    peer: { peerId?: string | undefined; addresses: readonly string[] },
-    foundBy: string,
-  ): KnownPeerState | undefined {
-    const [address] = peer.addresses
-    const peerId = peer.peerId ?? (address === undefined ? undefined : this.#peerIdAt.get(address))
+  /** Remembers a peer. A new way of finding a known one is added to its list; what a linked one said of itself holds. */
+  found(news: PeerNews, foundBy: string): KnownPeerState | undefined {
+    const [address] = news.addresses
+    const peerId = news.peerId ?? (address === undefined ? undefined : this.#known.peerIdAt(address))
     const key = peerId ?? address
     if (key === undefined || key === this.#self) return undefined
-    const state = this.#remember({ ...peer, peerId }, key)
-    if (!state.foundBy.includes(foundBy)) state.foundBy.push(foundBy)
-    return state
+    const peer = this.#use(key, peerId)
+    peer.addWay(foundBy)
+    this.#change(peer, () => {
+      peer.addAddresses(news.addresses)
+      if (!peer.linked) peer.addFacts(news)
+    })
+    return peer
   }
 
   dialFailed(key: string, now: number): void {
     const peer = this.#known.get(key)
     if (!peer) return
-    peer.dialling = false
-    peer.failures++
     // Another peer may listen there now.
-    this.#forgetAddressesOf(key)
-    const backoffMs = Math.min(maxRetryMs, firstRetryMs * 2 ** (peer.failures - 1))
-    peer.retryAtMs = now + backoffMs * (0.5 + this.#random.next() / 2)
+    this.#known.forgetAddressesOf(key)
+    this.#change(peer, () => {
+      peer.dialling = false
+      peer.failures++
+      peer.retryAtMs = now + this.#jittered(Math.min(maxRetryMs, firstRetryMs * 2 ** (peer.failures - 1)))
+    })
   }
 
-  /** A link is open. */
-  linked(peerId: string, inbound: boolean): KnownPeerState {
-    const peer = this.#remember({ peerId, addresses: [] }, peerId)
-    if (inbound && !peer.foundBy.includes('inbound')) peer.foundBy.push('inbound')
-    peer.linked = true
-    peer.dialling = false
-    peer.failures = 0
+  /**
+   * A link is open.
+   * @param facts - what the peer's hello says
+   */
+  linked(peerId: string, inbound: boolean, facts: PeerFacts = {}): KnownPeerState {
+    const peer = this.#use(peerId, peerId)
+    if (inbound) peer.addWay('inbound')
+    this.#change(peer, () => {
+      peer.linked = true
+      peer.dialling = false
+      peer.dialled = !inbound
+      peer.failures = 0
+      peer.retryAtMs = 0
+      peer.addFacts(facts)
+    })
     return peer
   }
 
@@ -93,84 +112,111 @@ export class LinkBook {
   identified(key: string, peerId: string): void {
     const dialled = this.#known.get(key)
     if (!dialled || key === peerId) return
-    this.#known.delete(key)
-    this.#peerIdAt.set(key, peerId)
-    const peer = this.#remember({ peerId, addresses: dialled.addresses }, peerId)
-    for (const way of dialled.foundBy) if (!peer.foundBy.includes(way)) peer.foundBy.push(way)
+    this.#counts.add(dialled, -1)
+    this.#candidates.remove(dialled)
+    this.#known.rename(dialled, peerId)
+    const peer = this.#use(peerId, peerId)
+    for (const way of dialled.foundBy) peer.addWay(way)
+    this.#change(peer, () => {
+      peer.addAddresses(dialled.addresses)
+      if (!peer.linked) peer.addFacts(dialled)
+    })
   }
 
   closed(peerId: string, now: number): void {
     const peer = this.#known.get(peerId)
     if (!peer) return
-    peer.linked = false
-    peer.retryAtMs = now + firstRetryMs * (0.5 + this.#random.next() / 2)
+    this.#change(peer, () => {
+      peer.linked = false
+      peer.retryAtMs = now + this.#jittered(firstRetryMs)
+    })
   }
 
   /** Whether to dial a peer at once, because somebody asks for that very one; if so, it counts as being dialled. */
   mayDial(key: string): boolean {
     const peer = this.#known.get(key)
-    if (!peer || peer.linked || peer.dialling || this.#room() <= 0) return false
-    peer.dialling = true
+    if (!peer?.idle || this.#room() <= 0) return false
+    this.#startDial(peer)
     return true
   }
 
-  /** Peers to dial while blobs are being loaded, in random order; they count as being dialled. */
+  /**
+   * Whether a peer that dialled this node may stay linked.
+   * @param facts - what its hello says
+   * @param loadingLinks - links between nodes of which at least one loads; all but those of supernodes, without it
+   */
+  mayAccept(facts: PeerFacts = {}, loadingLinks: number = this.#counts.ordinary): boolean {
+    if (this.#room() <= 0) return false
+    if (this.#supernode || facts.supernode === true) return true
+    if (this.#counts.isFar(facts) && this.#counts.farAccepted >= maxFarAccepted) return false
+    return loadingLinks < acceptedLinks
+  }
+
+  /** Peers to dial while blobs are being loaded, supernodes first, then mostly near ones; they count as being dialled. */
   toDial(now: number): KnownPeerState[] {
-    const wanted = Math.min(this.#room(), dialledPerRound, wantedLinks - this.linkedCount - this.#diallingCount())
-    if (wanted <= 0) return []
-    const ready = [...this.#known.values()].filter(
-      (peer) => !peer.linked && !peer.dialling && peer.addresses.length > 0 && now >= peer.retryAtMs,
-    )
-    const chosen: KnownPeerState[] = []
-    while (chosen.length < wanted && ready.length > 0) {
-      chosen.push(...ready.splice(this.#random.below(ready.length), 1))
+    this.#candidates.wake(now)
+    const chosen: KnownPeerRecord[] = []
+    while (this.#room() > 0) {
+      const peer = this.#policy.next(now)
+      if (!peer) break
+      this.#startDial(peer)
+      chosen.push(peer)
     }
-    for (const peer of chosen) peer.dialling = true
     return chosen
   }
 
+  /**
+   * Known peers that can be asked something about a place: supernodes if any is known, then those nearest to it.
+   * @param now - without it, a peer that failed counts as such until the next call that tells the time
+   */
+  nearest(target: Uint8Array, count: number, now: number = -Infinity): KnownPeerState[] {
+    this.#candidates.wake(now)
+    return smallest(this.#askable(), count, (a, b) => {
+      if (a.supernode !== b.supernode) return a.supernode ? -1 : 1
+      if (a.place && b.place) return compareDistance(a.place, b.place, target)
+      return Number(b.place !== undefined) - Number(a.place !== undefined)
+    })
+  }
+
+  /** How many nodes the network has, this one included, as far as this one can tell. */
+  estimateNodeCount(): number {
+    if (!this.#placeOf) return 1 + this.knownCount
+    const places = [...this.#known.values()].map((peer) => peer.place).filter((place) => place !== undefined)
+    return estimateCount(places, this.#placeOf(this.#self))
+  }
+
+  *#askable(): Generator<KnownPeerRecord> {
+    for (const peer of this.#known.values()) {
+      if (peer.linked || (peer.addresses.length > 0 && !this.#candidates.isWaiting(peer))) yield peer
+    }
+  }
+
+  #startDial(peer: KnownPeerRecord): void {
+    this.#change(peer, () => {
+      peer.dialling = true
+    })
+  }
+
   #room(): number {
-    return this.#maxLinks - this.linkedCount - this.#diallingCount()
+    return this.#maxLinks - this.#counts.used
   }
 
-  #diallingCount(): number {
-    let count = 0
-    for (const peer of this.#known.values()) if (peer.dialling) count++
-    return count
+  #jittered(ms: number): number {
+    return ms * (0.5 + this.#random.next() / 2)
   }
 
-  #remember(
-    { peerId, addresses }: { peerId?: string | undefined; addresses: readonly string[] },
-    key: string,
-  ): KnownPeerState {
-    const state = this.#known.get(key) ?? {
-      key,
-      peerId,
-      addresses: [],
-      foundBy: [],
-      linked: false,
-      dialling: false,
-      failures: 0,
-      retryAtMs: 0,
-    }
-    state.addresses = [...new Set([...addresses, ...state.addresses])].slice(0, maxAddresses)
-    this.#known.delete(key)
-    this.#known.set(key, state)
-    this.#forgetOldest()
-    return state
+  #use(key: string, peerId: string | undefined): KnownPeerRecord {
+    const peer = this.#known.use(key, peerId)
+    const forgotten = this.#known.forgetOldest()
+    if (forgotten) this.#candidates.remove(forgotten)
+    return peer
   }
 
-  #forgetOldest(): void {
-    if (this.#known.size <= maxKnownPeers) return
-    for (const [key, peer] of this.#known) {
-      if (peer.linked || peer.dialling) continue
-      this.#known.delete(key)
-      this.#forgetAddressesOf(key)
-      return
-    }
-  }
-
-  #forgetAddressesOf(key: string): void {
-    for (const [address, peerId] of this.#peerIdAt) if (peerId === key) this.#peerIdAt.delete(address)
+  /** Keeps counts and candidates right, whatever changes. */
+  #change(peer: KnownPeerRecord, change: () => void): void {
+    this.#counts.add(peer, -1)
+    change()
+    this.#counts.add(peer, 1)
+    this.#candidates.place(peer)
   }
 }

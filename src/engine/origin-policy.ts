@@ -1,17 +1,18 @@
 import type { PieceRun } from '../wire/messages.ts'
 import type { Effect } from './effect.ts'
-import type { LinkState, OriginRun, SessionState } from './session-state.ts'
-import { inRuns } from './session-state.ts'
+import { isCountedOn, isUnfinished, type LinkState } from './link-state.ts'
+import { inRuns, type OriginRun, type SessionState } from './session-state.ts'
 
 const mib = 1024 * 1024
 /** With others around, a node reads this many pieces at a time: what it dies with is fetched again by others. */
-const sharedRunPieces = 8
-/** A node that knows nobody loses nothing by asking for much at once, and saves round trips. */
+const sharedRunPieces = 4
+/** A node that nobody waits for loses nothing by asking for much at once, and saves round trips; the more, the less anybody may come. */
+const unsharedRunBytes = 16 * mib
 const loneRunBytes = 64 * mib
 /** Two, not one: the origin's answer to the second travels while the first one's bytes do. */
 const maxRuns = 2
 
-/** Turns to the origin for what peers cannot give, as far as it may. */
+/** Reads from the origin what a lease allows and peers cannot give, as far as others take it. */
 export function fetchFromOrigin(state: SessionState, now: number, effects: Effect[]): void {
   while (mayFetch(state, now)) {
     const run = planRun(state, now)
@@ -24,25 +25,20 @@ export function fetchFromOrigin(state: SessionState, now: number, effects: Effec
 
 /** Whether a session may turn to the origin at this time. */
 function mayFetch(state: SessionState, now: number): boolean {
-  const { origin } = state
+  const { origin, lease } = state
   if (state.phase !== 'loading' || !origin.usable) return false
+  if (!origin.only && (lease.pieces.count === 0 || now >= lease.expiresMs)) return false
   // An origin that failed is tried with one run before it gets two.
   if (origin.runs.size >= (origin.failures > 0 ? 1 : maxRuns)) return false
-  if (now < origin.backoffUntilMs || now < origin.retryAtMs) return false
-  return origin.only || hasSettled(state, now)
+  return now >= origin.backoffUntilMs && now >= origin.retryAtMs
 }
 
 /** Whether everybody who could be found at once was found, and has said what it holds; or took too long. */
 export function hasSettled(state: SessionState, now: number): boolean {
   if (now >= state.startedMs + state.tuning.settleMs) return true
   if (!state.settled) return false
-  for (const link of state.links.values()) if (link.asked && !link.answered) return false
+  for (const link of state.nearestFirst) if (link.asked && !link.answered) return false
   return true
-}
-
-/** Whether what a peer says it has, or fetches, keeps us from the origin. */
-export function isCountedOn(link: LinkState): boolean {
-  return !link.distrusted && !link.score.snubbed
 }
 
 /** What we are reading from the origin, as peers are told. */
@@ -55,13 +51,13 @@ export function runsOf(state: SessionState): PieceRun[] {
  * longer. Whoever delivers is counted on again.
  */
 export function losePatience(state: SessionState, now: number): void {
-  if (!state.origin.usable || now - state.movedMs < state.tuning.idleMs) return
-  for (const link of state.links.values()) if (isCountedOn(link)) link.score.failed(now)
+  if (now - state.movedMs < state.tuning.idleMs || !state.origin.usable) return
+  for (const link of state.nearestFirst) if (isCountedOn(link)) link.score.failed(now)
 }
 
 /** A run that stands still is given up where a peer now has some of it. */
 export function endOvertakenRuns(state: SessionState, now: number, effects: Effect[]): void {
-  if (state.origin.only) return
+  if (state.origin.only || state.origin.runs.size === 0) return
   for (const run of state.origin.runs.values()) {
     if (now - run.movedMs < state.tuning.fetchStaleMs || !isHeldByPeers(state, run, now)) continue
     state.origin.runs.delete(run.id)
@@ -70,8 +66,8 @@ export function endOvertakenRuns(state: SessionState, now: number, effects: Effe
 }
 
 function isHeldByPeers(state: SessionState, run: OriginRun, now: number): boolean {
-  for (const link of state.links.values()) {
-    if (!isCountedOn(link) || !link.score.mayAsk(now)) continue
+  for (const link of state.nearestFirst) {
+    if (link.far || !isCountedOn(link) || !link.score.mayAsk(now)) continue
     for (let piece = run.first; piece < run.first + run.count; piece++) {
       if (!state.stored.has(piece) && link.holds.has(piece)) return true
     }
@@ -80,19 +76,19 @@ function isHeldByPeers(state: SessionState, run: OriginRun, now: number): boolea
 }
 
 /**
- * The next pieces to read from the origin: consecutive ones that are not here or on their way, and that no linked
- * peer has or is fetching. Readers are served first; otherwise each node begins elsewhere, so that nodes that
- * start together meet late.
+ * The next pieces to read: consecutive ones of the lease that are not here or on their way, and that no linked
+ * peer has or is fetching. Readers are served first; otherwise each node begins elsewhere.
  */
 function planRun(state: SessionState, now: number): PieceRun | undefined {
-  const { layout, origin } = state
-  if (state.availability.openCount === 0 || (!origin.only && isCovered(state))) return undefined
+  const { layout, origin, lease } = state
+  const lone = state.nearestFirst.length === 0
+  const most = isShared(state) ? room(state) : unsharedPieces(lone ? loneRunBytes : unsharedRunBytes, layout.pieceLength)
+  if (most <= 0) return undefined
   const wanted = (piece: number): boolean =>
+    (origin.only || lease.pieces.has(piece)) &&
     state.availability.isOpen(piece) &&
     !inRuns(origin.runs.values(), piece) &&
     (origin.only || !comesFromPeers(state, piece, now))
-  const lone = state.links.size === 0
-  const most = lone ? Math.max(sharedRunPieces, Math.ceil(loneRunBytes / layout.pieceLength)) : sharedRunPieces
   const first = firstWanted(state, wanted, lone || origin.only)
   if (first === undefined) return undefined
   let count = 1
@@ -100,9 +96,24 @@ function planRun(state: SessionState, now: number): PieceRun | undefined {
   return { first, count }
 }
 
-/** Whether some peer that is counted on has each missing piece: the usual case, seen without looking at each. */
-function isCovered(state: SessionState): boolean {
-  return state.availability.unheldCount === 0 && [...state.links.values()].every(isCountedOn)
+/** Whether some near peer wants what we read. */
+function isShared(state: SessionState): boolean {
+  return state.nearestFirst.some((link) => !link.far && isUnfinished(link))
+}
+
+function unsharedPieces(bytes: number, pieceLength: number): number {
+  return Math.max(sharedRunPieces, Math.ceil(bytes / pieceLength))
+}
+
+/**
+ * How many pieces may be read on: those that nobody near has are lost with us.
+ */
+function room(state: SessionState): number {
+  let soleCount = state.sole.size
+  for (const run of state.origin.runs.values()) {
+    for (let piece = run.first; piece < run.first + run.count; piece++) if (!state.stored.has(piece)) soleCount++
+  }
+  return state.origin.only ? sharedRunPieces : Math.min(sharedRunPieces, state.tuning.soleCopies - soleCount)
 }
 
 function firstWanted(
@@ -120,15 +131,21 @@ function firstWanted(
   return undefined
 }
 
-/** Whether a peer that can be counted on has the piece, or is fetching it. */
-function comesFromPeers(state: SessionState, piece: number, now: number): boolean {
+/** Whether a near peer that can be counted on has the piece, or is fetching it. */
+export function comesFromPeers(state: SessionState, piece: number, now: number): boolean {
   const rare = state.availability.count(piece) === 0
-  for (const link of state.links.values()) {
-    if (!isCountedOn(link)) continue
+  for (const link of state.nearestFirst) {
+    if (link.far || !isCountedOn(link)) continue
     if (!rare && link.holds.has(piece)) return true
-    if (now - link.fetchingMs < state.tuning.fetchStaleMs && inRuns(link.fetching, piece)) return true
+    if (isFetching(state, link, piece, now)) return true
   }
   return false
+}
+
+function isFetching(state: SessionState, link: LinkState, piece: number, now: number): boolean {
+  return (
+    link.fetching.length > 0 && now - link.fetchingMs < state.tuning.fetchStaleMs && inRuns(link.fetching, piece)
+  )
 }
 
 /** How many pieces of our run to keep when a peer with precedence fetches some of the same: those before the overlap. */

@@ -1,5 +1,6 @@
-const firstDeadlineMs = 4000
-const firstDeadlineMsPerMib = 4000
+/** Before anything is known of the peer: a peer that says what it has and gives nothing must cost less than going to the origin would. */
+const firstDeadlineMs = 2000
+const firstDeadlineMsPerMib = 2000
 const minDeadlineMs = 1000
 /** A request may take this many times the link's own mean before it is asked for elsewhere. */
 const deadlineFactor = 4
@@ -20,6 +21,11 @@ export class PeerScore {
   deadlineMs(sizeBytes: number): number {
     if (this.#meanMs === undefined) return firstDeadlineMs + (firstDeadlineMsPerMib * sizeBytes) / mib
     return Math.max(minDeadlineMs, deadlineFactor * this.#meanMs)
+  }
+
+  /** How long a peer may send nothing at all before its request is over: slow links keep requests waiting in their queue. */
+  get silenceMs(): number {
+    return deadlineFactor * (this.#meanMs ?? 0)
   }
 
   /** Mean time in which the peer serves a piece, in milliseconds; `undefined` before the first one. */

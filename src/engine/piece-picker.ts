@@ -1,5 +1,5 @@
-import type { LinkState, SessionState } from './session-state.ts'
-import { inRuns } from './session-state.ts'
+import type { LinkState } from './link-state.ts'
+import { inRuns, type SessionState } from './session-state.ts'
 
 /** One request in this many goes to the piece that a reader waits for: enough for the first bytes, too few to hurt rarity. */
 const inOrderEvery = 4
@@ -8,16 +8,39 @@ const inOrderWindow = 8
 /** The endgame begins when this many pieces are missing: each may then be asked for twice. */
 const endgamePieces = 8
 
-/** The piece to ask a peer for next: in order for a reader once in four times, the rarest otherwise, a duplicate in the endgame. */
-export function pickPiece(state: SessionState, link: LinkState): number | undefined {
+/**
+ * The piece to ask a peer for next: in order for a reader once in four times, the rarest otherwise, a duplicate in the endgame.
+ * A peer in another region is asked for what is to be brought in from there, and by a node that starves for anything.
+ */
+export function pickPiece(state: SessionState, link: LinkState, starved = false): number | undefined {
+  if (link.far) return pickImport(state, link) ?? (starved ? pickAny(state, link) : undefined)
   const inOrder = state.readers.length > 0 && state.picks % inOrderEvery === 0
   const piece = (inOrder ? pickInOrder(state, link) : undefined) ?? pickRarest(state, link)
   if (piece !== undefined) state.picks++
   return piece ?? pickDuplicate(state, link)
 }
 
+/** Whether the last pieces are on their way. */
+export function isEndgame(state: SessionState): boolean {
+  return state.layout.pieceCount - state.stored.count <= endgamePieces
+}
+
 function mayAskFor(state: SessionState, link: LinkState, piece: number): boolean {
-  return link.holds.has(piece) && !inRuns(state.origin.runs.values(), piece)
+  return link.holds.has(piece) && (state.origin.runs.size === 0 || !inRuns(state.origin.runs.values(), piece))
+}
+
+function pickImport(state: SessionState, link: LinkState): number | undefined {
+  for (const [piece, from] of state.lease.imports) {
+    if (from === link.id && state.availability.isOpen(piece) && link.holds.has(piece)) return piece
+  }
+  return undefined
+}
+
+function pickAny(state: SessionState, link: LinkState): number | undefined {
+  for (const piece of link.holds.indexes()) {
+    if (state.availability.isOpen(piece) && mayAskFor(state, link, piece)) return piece
+  }
+  return undefined
 }
 
 function pickInOrder(state: SessionState, link: LinkState): number | undefined {
@@ -32,12 +55,13 @@ function pickInOrder(state: SessionState, link: LinkState): number | undefined {
 }
 
 function pickRarest(state: SessionState, link: LinkState): number | undefined {
+  if (link.openCount === 0) return undefined
   return state.availability.rarest(state.random, (piece) => mayAskFor(state, link, piece))
 }
 
 /** In the endgame, a piece that one other, slower peer was asked for: the last pieces must not wait for the slowest. */
 function pickDuplicate(state: SessionState, link: LinkState): number | undefined {
-  if (state.layout.pieceCount - state.stored.count > endgamePieces) return undefined
+  if (!isEndgame(state)) return undefined
   let choice: { piece: number; sentMs: number } | undefined
   for (const request of state.requests.all()) {
     if (!request.sent || request.arrived || request.link === link.id) continue

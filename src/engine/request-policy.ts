@@ -1,9 +1,9 @@
 import { pieceRange } from '../core/piece-layout.ts'
 import type { Effect } from './effect.ts'
-import { isCountedOn } from './origin-policy.ts'
-import { pickPiece } from './piece-picker.ts'
-import { release } from './session-change.ts'
-import type { LinkState, SessionState } from './session-state.ts'
+import { isCountedOn, type LinkState } from './link-state.ts'
+import { isEndgame, pickPiece } from './piece-picker.ts'
+import { closePiece, release } from './session-change.ts'
+import type { SessionState } from './session-state.ts'
 
 /** From this many useful links on, one request a link keeps the downlink busy; more only queue behind each other. */
 const manyLinks = 6
@@ -11,14 +11,20 @@ const fewLinks = 3
 /** No more than the data streams of a link. */
 const maxRequestsPerLink = 4
 const rateWindowMs = 1000
+/** Deadlines are looked at this often. */
+const expireEveryMs = 100
+/** A node that got nothing for this long takes from other regions what it can get. */
+const farAfterMs = 2000
 
 /** A request past its deadline is asked for elsewhere, if there is an elsewhere; a silent one is ended in any case. */
 export function expireRequests(state: SessionState, now: number, effects: Effect[]): void {
+  if (now < state.expireAtMs) return
+  state.expireAtMs = now + expireEveryMs
   for (const request of state.requests.all()) {
     const link = state.links.get(request.link)
     if (!request.sent || request.arrived || !link) continue
     const late = now - request.sentMs > link.score.deadlineMs(request.sizeBytes)
-    const silent = now - request.movedMs > state.tuning.idleMs
+    const silent = now - request.movedMs > Math.max(state.tuning.idleMs, link.score.silenceMs)
     if (!silent && !(late && isElsewhere(state, link, request.piece))) continue
     effects.push({ type: 'cancel', link: request.link, piece: request.piece })
     release(state, request)
@@ -28,39 +34,50 @@ export function expireRequests(state: SessionState, now: number, effects: Effect
 
 function isElsewhere(state: SessionState, link: LinkState, piece: number): boolean {
   if (state.origin.usable) return true
-  for (const other of state.links.values()) {
+  for (const other of state.nearestFirst) {
     if (other !== link && other.holds.has(piece) && isCountedOn(other)) return true
   }
   return false
 }
 
-/** Takes the download rate, once a second. */
+/** Takes the download rates, once a second. */
 export function measureRate(state: SessionState, now: number): void {
   const spanMs = now - state.rateMs
   if (spanMs < rateWindowMs) return
   state.rate = state.rateBytes / spanMs
+  state.originRate = state.originRateBytes / spanMs
   state.rateBytes = 0
+  state.originRateBytes = 0
   state.rateMs = now
 }
 
 /** Fills the links with requests, the least loaded and nearest first, until enough is outstanding. */
 export function requestPieces(state: SessionState, now: number, effects: Effect[]): void {
   if (state.origin.only) return
-  const links = [...state.links.values()]
-    .filter((link) => link.holds.count > 0 && !link.distrusted && link.score.mayAsk(now))
-    .sort((a, b) => a.distance - b.distance)
   const most = maxRequests(state)
+  if (state.requests.count >= most) return
+  const endgame = isEndgame(state)
   for (let load = 0; load < requestsPerLink(state, load); load++) {
-    for (const link of links) {
+    for (const link of state.nearestFirst) {
       if (state.requests.count >= most) return
-      if (state.requests.countOf(link.id) !== load || (load > 0 && link.score.snubbed)) continue
-      const piece = pickPiece(state, link)
+      if (link.openCount === 0 && !(endgame && link.holds.count > 0)) continue
+      if (state.requests.countOf(link.id) !== load || !mayAsk(state, link, load, now)) continue
+      const piece = pickPiece(state, link, isStarved(state, now))
       if (piece === undefined) continue
-      state.availability.close(piece)
+      closePiece(state, piece)
       state.requests.add(link.id, piece, pieceRange(state.layout, piece).length, now)
       effects.push({ type: 'request', link: link.id, piece })
     }
   }
+}
+
+function mayAsk(state: SessionState, link: LinkState, load: number, now: number): boolean {
+  if (link.distrusted || !link.score.mayAsk(now) || (load > 0 && link.score.snubbed)) return false
+  return !link.far || state.lease.imports.size > 0 || isStarved(state, now)
+}
+
+function isStarved(state: SessionState, now: number): boolean {
+  return now - state.movedMs >= farAfterMs
 }
 
 /** How many requests a link gets, by how many links have something for us: those that were given a first one. */

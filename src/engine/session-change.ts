@@ -1,19 +1,58 @@
 import type { Effect, FailReason } from './effect.ts'
+import { returnLease } from './lease-return.ts'
+import type { LinkState } from './link-state.ts'
 import type { OutstandingRequest } from './request-book.ts'
-import type { LinkState, SessionState } from './session-state.ts'
+import type { SessionState } from './session-state.ts'
+
+/** From now on the piece is to be asked for. */
+export function openPiece(state: SessionState, piece: number): void {
+  if (state.availability.isOpen(piece)) return
+  state.availability.open(piece)
+  for (const link of state.nearestFirst) if (link.holds.has(piece)) link.openCount++
+}
+
+/** The piece is asked for, or here. */
+export function closePiece(state: SessionState, piece: number): void {
+  if (!state.availability.isOpen(piece)) return
+  state.availability.close(piece)
+  for (const link of state.nearestFirst) if (link.holds.has(piece)) link.openCount--
+}
+
+/** A peer has one piece more. */
+export function addHold(state: SessionState, link: LinkState, piece: number): void {
+  if (link.distrusted || !link.holds.add(piece)) return
+  if (state.availability.isOpen(piece)) link.openCount++
+  if (link.far) return
+  state.availability.change(piece, 1)
+  state.sole.delete(piece)
+}
+
+/** A peer has one piece fewer. */
+export function removeHold(state: SessionState, link: LinkState, piece: number): void {
+  if (!link.holds.delete(piece)) return
+  if (state.availability.isOpen(piece)) link.openCount--
+  if (!link.far) loseHolder(state, piece)
+}
+
+/** What the peer was thought to have does not count any more. */
+export function clearHolds(state: SessionState, link: LinkState): void {
+  if (link.holds.count === 0) return
+  if (!link.far) for (const piece of link.holds.indexes()) loseHolder(state, piece)
+  link.holds.clear()
+  link.openCount = 0
+}
+
+function loseHolder(state: SessionState, piece: number): void {
+  state.availability.change(piece, -1)
+  if (state.fromOrigin.has(piece) && state.availability.count(piece) === 0) state.sole.add(piece)
+}
 
 /** A request is over without its piece: the piece may be asked for again. */
 export function release(state: SessionState, request: OutstandingRequest): void {
   state.requests.remove(request)
   if (!state.stored.has(request.piece) && state.requests.of(request.piece).length === 0) {
-    state.availability.open(request.piece)
+    openPiece(state, request.piece)
   }
-}
-
-/** What the peer was thought to have does not count any more. */
-export function clearHolds(state: SessionState, link: LinkState): void {
-  for (const piece of link.holds.indexes()) state.availability.change(piece, -1)
-  link.holds.clear()
 }
 
 /** The peer is not asked for this blob again. */
@@ -42,13 +81,15 @@ export function stopRuns(state: SessionState, effects: Effect[]): void {
   state.origin.runs.clear()
 }
 
-/** Nobody here waits for the blob any more: peers need not tell us what they have. */
+/** Nobody here waits for the blob any more: peers need not tell us what they have, and others may read what we were to read. */
 export function endDemand(state: SessionState, effects: Effect[]): void {
   state.wanted = false
-  for (const link of state.links.values()) {
+  returnLease(state, effects)
+  for (const link of state.nearestFirst) {
     if (link.asked) effects.push({ type: 'tell-forget', link: link.id })
     link.asked = false
   }
+  state.unaskedCount = state.nearestFirst.length
 }
 
 /** Gives up; new demand starts again. */

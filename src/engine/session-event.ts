@@ -58,6 +58,26 @@ export type SessionEvent =
       readonly retryable: boolean
       readonly retryAfterMs: number | undefined
     }
+  /** The origin asked to be left alone, and the run waits for that long: a wait that is no standstill. */
+  | { readonly type: 'origin:waits'; readonly run: number; readonly durationMs: number }
+  /** A peer was given a piece whole. */
+  | { readonly type: 'piece:given'; readonly link: LinkId; readonly piece: number }
+  | {
+      /** What a tracker lets us read from now on, in place of all that it let us read before. */
+      readonly type: 'lease:answered'
+      /** 0 where there is no lease. */
+      readonly number: number
+      readonly validMs: number
+      readonly retryAfterMs: number
+      /** From the origin. */
+      readonly runs: readonly PieceRun[]
+      /** From peers in other regions. */
+      readonly imports: readonly { readonly link: LinkId; readonly runs: readonly PieceRun[] }[]
+    }
+  /** No tracker is in reach. `swarmSize` estimates how many nodes are in the same position. */
+  | { readonly type: 'lease:silent'; readonly swarmSize: number }
+  /** The tracker that gave the lease is gone. */
+  | { readonly type: 'tracker:lost' }
   /** The whole blob was hashed. */
   | { readonly type: 'blob:checked'; readonly ok: boolean }
   | { readonly type: 'tick' }

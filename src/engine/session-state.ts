@@ -3,32 +3,11 @@ import type { PieceLayout } from '../core/piece-layout.ts'
 import type { Random } from '../core/random.ts'
 import type { PieceRun } from '../wire/messages.ts'
 import { Availability } from './availability.ts'
-import { PeerScore } from './peer-score.ts'
+import { createLease, type LeaseState } from './lease-state.ts'
+import type { LinkState } from './link-state.ts'
 import { RequestBook } from './request-book.ts'
 import type { LinkId } from './session-event.ts'
-
-/** One peer, as far as one blob is concerned. */
-export interface LinkState {
-  readonly id: LinkId
-  readonly distance: number
-  readonly weYield: boolean
-  readonly score: PeerScore
-  /** Pieces that it can give. */
-  readonly holds: Bitfield
-  /** We told it our copy and that we want to hear of its own. */
-  asked: boolean
-  /** It told us its copy since then. */
-  answered: boolean
-  /** It wants to hear of ours. */
-  wants: boolean
-  /** It sent bytes that were not what it had said. */
-  distrusted: boolean
-  fetching: readonly PieceRun[]
-  /** When it last gave a sign that it goes on fetching. */
-  fetchingMs: number
-  /** Our pieces that it has not been told of yet. */
-  readonly untold: number[]
-}
+import { defaultTuning, type SessionTuning } from './session-tuning.ts'
 
 /** Pieces that we are reading from the origin, in order. */
 export interface OriginRun {
@@ -47,10 +26,18 @@ export interface OriginState {
   /** What peers were last told of the runs, and when. */
   told: readonly PieceRun[]
   toldMs: number
+  /** When it last gave something, or until when we wait as it asked. */
+  movedMs: number
   failures: number
   /** We stay away until then: because it failed, and because it asked us to. */
   backoffUntilMs: number
   retryAtMs: number
+}
+
+/** A piece from outside that one peer was told of first. */
+export interface FreshPiece {
+  readonly link: LinkId
+  readonly toldMs: number
 }
 
 /**
@@ -60,44 +47,6 @@ export interface OriginState {
  * - `failed`: given up; new demand starts it again.
  */
 export type SessionPhase = 'idle' | 'loading' | 'checking' | 'complete' | 'failed'
-
-/** Numbers that decide how a session behaves; all have defaults in {@link defaultTuning}. */
-export interface SessionTuning {
-  /** Requests that may be out in all, at least. */
-  readonly minRequests: number
-  /** Bytes that may be asked for and not be here, at most. */
-  readonly inFlightBytes: number
-  /** How much of the download rate is kept outstanding, in milliseconds. */
-  readonly aheadMs: number
-  /** Silence of a peer that ends its request, whoever else has the piece; of all sources, that sends us to the origin. */
-  readonly idleMs: number
-  /** How long the origin waits for discovery and for peers to say what they have. */
-  readonly settleMs: number
-  /** A peer that fetches but shows no progress for this long is not counted on; nor is the origin where a peer could give. */
-  readonly fetchStaleMs: number
-  /** While they move, runs are announced again after this long, so that they do not look stale. */
-  readonly fetchRenewMs: number
-  /** Haves are sent together, at most this late. */
-  readonly haveDelayMs: number
-  /** Without progress for this long, a session that has sources gives up. */
-  readonly patienceMs: number
-  /** Attempts at an origin that fails but may recover. */
-  readonly originTries: number
-}
-
-/** Where the model of swarm policies found its optimum, and the design's constants. */
-export const defaultTuning: SessionTuning = {
-  minRequests: 12,
-  inFlightBytes: 64 * 1024 * 1024,
-  aheadMs: 100,
-  idleMs: 10_000,
-  settleMs: 2000,
-  fetchStaleMs: 3000,
-  fetchRenewMs: 1000,
-  haveDelayMs: 20,
-  patienceMs: 30_000,
-  originTries: 5,
-}
 
 export interface SessionInit {
   readonly layout: PieceLayout
@@ -125,9 +74,16 @@ export interface SessionState {
   /** Which link gave each piece that did not come from the origin; -1 is unknown. */
   readonly givers: Int32Array
   readonly links: Map<LinkId, LinkState>
+  /** The same links, nearest first. */
+  readonly nearestFirst: LinkState[]
   readonly availability: Availability
   readonly requests: RequestBook
   readonly origin: OriginState
+  readonly lease: LeaseState
+  /** Pieces that we brought in and that no near peer has. */
+  readonly sole: Set<number>
+  /** Pieces that we brought in and that one peer alone has been told of. */
+  readonly fresh: Map<number, FreshPiece>
   phase: SessionPhase
   /** Somebody here waits for the blob. */
   wanted: boolean
@@ -141,11 +97,19 @@ export interface SessionState {
   /** Pieces asked for since the start; every fourth is taken in order. */
   picks: number
   nextRun: number
-  /** Download rate, in bytes per millisecond. */
+  /** Rates in bytes per millisecond: from all sources, and from the origin. */
   rate: number
+  originRate: number
   rateMs: number
   rateBytes: number
+  originRateBytes: number
+  /** Deadlines are looked at again then. */
+  expireAtMs: number
+  /** Links that were not asked what they have. */
+  unaskedCount: number
+  /** When peers are told of new pieces; and when they last were. */
   haveDueMs: number | undefined
+  haveToldMs: number
 }
 
 export function createSession(init: SessionInit): SessionState {
@@ -156,13 +120,14 @@ export function createSession(init: SessionInit): SessionState {
   }
   return {
     layout,
-    tuning: { ...defaultTuning, ...init.tuning },
+    tuning: init.tuning ? { ...defaultTuning, ...init.tuning } : defaultTuning,
     random: init.random,
     startPiece: Math.floor(init.startFraction * layout.pieceCount),
     stored,
     fromOrigin: init.fromOrigin,
     givers: new Int32Array(layout.pieceCount).fill(-1),
     links: new Map(),
+    nearestFirst: [],
     availability,
     requests: new RequestBook(),
     origin: {
@@ -171,10 +136,14 @@ export function createSession(init: SessionInit): SessionState {
       runs: new Map(),
       told: [],
       toldMs: 0,
+      movedMs: 0,
       failures: 0,
       backoffUntilMs: 0,
       retryAtMs: 0,
     },
+    lease: createLease(layout.pieceCount),
+    sole: new Set(),
+    fresh: new Map(),
     phase: init.complete ? 'complete' : 'idle',
     wanted: false,
     mismatched: false,
@@ -185,26 +154,14 @@ export function createSession(init: SessionInit): SessionState {
     picks: 0,
     nextRun: 1,
     rate: 0,
+    originRate: 0,
     rateMs: 0,
     rateBytes: 0,
+    originRateBytes: 0,
+    expireAtMs: 0,
+    unaskedCount: 0,
     haveDueMs: undefined,
-  }
-}
-
-export function createLink(id: LinkId, distance: number, weYield: boolean, pieceCount: number): LinkState {
-  return {
-    id,
-    distance,
-    weYield,
-    score: new PeerScore(),
-    holds: new Bitfield(pieceCount),
-    asked: false,
-    answered: false,
-    wants: false,
-    distrusted: false,
-    fetching: [],
-    fetchingMs: 0,
-    untold: [],
+    haveToldMs: 0,
   }
 }
 
@@ -212,4 +169,16 @@ export function createLink(id: LinkId, distance: number, weYield: boolean, piece
 export function inRuns(runs: Iterable<PieceRun>, piece: number): boolean {
   for (const run of runs) if (piece >= run.first && piece < run.first + run.count) return true
   return false
+}
+
+/** Consecutive pieces together, in the order given; at most `most` runs. */
+export function runsFrom(pieces: Iterable<number>, most: number): PieceRun[] {
+  const runs: { first: number; count: number }[] = []
+  for (const piece of pieces) {
+    const last = runs.at(-1)
+    if (last && last.first + last.count === piece) last.count++
+    else if (runs.length === most) break
+    else runs.push({ first: piece, count: 1 })
+  }
+  return runs
 }

@@ -1,11 +1,14 @@
 import { assertNever } from '../core/errors.ts'
 import { decide } from './decide.ts'
 import type { Effect } from './effect.ts'
-import { closeLink, forgetLink, learnCopy, learnFetching, learnHave } from './link-facts.ts'
+import { releaseFresh } from './fresh-pieces.ts'
+import { onAnswer, onSilence, onTrackerLost } from './lease-policy.ts'
+import { closeLink, forgetLink, learnCopy, learnFetching, learnHave, openLink } from './link-facts.ts'
+import type { LinkState } from './link-state.ts'
 import type { OutstandingRequest } from './request-book.ts'
 import { cancelAll, endDemand, stopRuns } from './session-change.ts'
 import type { LinkId, SessionEvent } from './session-event.ts'
-import { createLink, type LinkState, type SessionState } from './session-state.ts'
+import type { SessionState } from './session-state.ts'
 import { endRequest, endRun, failRun, rejectBlob, storePiece } from './source-facts.ts'
 
 /**
@@ -15,16 +18,29 @@ import { endRequest, endRun, failRun, rejectBlob, storePiece } from './source-fa
 export function step(state: SessionState, event: SessionEvent, now: number): Effect[] {
   const effects: Effect[] = []
   takeIn(state, event, now, effects)
-  // Moving bytes are most of all events and change no decision before the next tick.
-  if (event.type !== 'request:moved' && event.type !== 'origin:moved') decide(state, now, effects)
+  if (changesDecisions(event)) decide(state, now, effects)
   return effects
+}
+
+/** Moving bytes are most of all events and change no decision before the next tick; nor does what has left or arrived, before it is stored. */
+function changesDecisions(event: SessionEvent): boolean {
+  switch (event.type) {
+    case 'request:sent':
+    case 'request:moved':
+    case 'origin:moved':
+      return false
+    case 'request:ended':
+      return event.outcome.kind !== 'verified'
+    default:
+      return true
+  }
 }
 
 /** Records the fact; what follows from the facts is decided in one place afterwards. */
 function takeIn(state: SessionState, event: SessionEvent, now: number, effects: Effect[]): void {
   switch (event.type) {
     case 'link:opened':
-      state.links.set(event.link, createLink(event.link, event.distance, event.weYield, state.layout.pieceCount))
+      openLink(state, event)
       break
     case 'link:closed':
       closeLink(state, event.link)
@@ -76,11 +92,27 @@ function takeIn(state: SessionState, event: SessionEvent, now: number, effects: 
     case 'origin:moved':
       moveRun(state, event.run, now)
       break
+    case 'origin:waits':
+      moveRun(state, event.run, now + event.durationMs)
+      state.origin.retryAtMs = Math.max(state.origin.retryAtMs, now + event.durationMs)
+      break
     case 'origin:ended':
       endRun(state, event.run)
       break
     case 'origin:failed':
       failRun(state, event, now)
+      break
+    case 'piece:given':
+      if (state.fresh.get(event.piece)?.link === event.link) releaseFresh(state, event.piece)
+      break
+    case 'lease:answered':
+      onAnswer(state, event, now, effects)
+      break
+    case 'lease:silent':
+      onSilence(state, event.swarmSize, now)
+      break
+    case 'tracker:lost':
+      onTrackerLost(state)
       break
     case 'blob:checked':
       if (event.ok) state.phase = 'complete'
@@ -112,6 +144,7 @@ function moveRun(state: SessionState, id: number, now: number): void {
   if (!run) return
   run.movedMs = now
   state.movedMs = now
+  state.origin.movedMs = now
 }
 
 function changeDemand(
@@ -146,4 +179,5 @@ function beginDemand(state: SessionState, now: number): void {
   state.movedMs = now
   state.rateMs = now
   state.rateBytes = 0
+  state.originRateBytes = 0
 }

@@ -2,7 +2,9 @@ import { pieceRange } from '../core/piece-layout.ts'
 import type { Effect, FailReason } from './effect.ts'
 import { tellCopy } from './link-facts.ts'
 import type { OutstandingRequest } from './request-book.ts'
-import { distrust, fail, release } from './session-change.ts'
+import { announce, announceFresh } from './fresh-pieces.ts'
+import { settleLease } from './lease-policy.ts'
+import { closePiece, distrust, fail, openPiece, release, removeHold } from './session-change.ts'
 import type { LinkId, RequestOutcome, SessionEvent } from './session-event.ts'
 import type { SessionState } from './session-state.ts'
 
@@ -24,7 +26,7 @@ export function endRequest(
   if (outcome.kind === 'busy') link.score.busy(now, outcome.retryAfterMs)
   else if (outcome.kind === 'failed') link.score.failed(now)
   else if (outcome.kind === 'absent') {
-    if (link.holds.delete(request.piece)) state.availability.change(request.piece, -1)
+    removeHold(state, link, request.piece)
     link.score.failed(now)
   } else {
     distrust(state, link, effects)
@@ -43,20 +45,31 @@ export function storePiece(
     if (request.link !== from) effects.push({ type: 'cancel', link: request.link, piece })
     state.requests.remove(request)
   }
-  state.availability.close(piece)
+  closePiece(state, piece)
+  const imported = state.lease.imports.has(piece)
+  settleLease(state, piece)
   if (from === 'origin') {
+    const { length } = pieceRange(state.layout, piece)
     state.fromOrigin.add(piece)
     state.origin.failures = 0
-    state.rateBytes += pieceRange(state.layout, piece).length
+    state.origin.movedMs = now
+    state.rateBytes += length
+    state.originRateBytes += length
   } else {
     state.givers[piece] = from
   }
   state.movedMs = now
   if (!state.stored.add(piece)) return
+  if (state.origin.runs.size > 0) endReadRuns(state)
+  if (from !== 'origin' && !imported) return announce(state, piece)
+  if (state.availability.count(piece) === 0) state.sole.add(piece)
+  announceFresh(state, piece, now)
+}
+
+function endReadRuns(state: SessionState): void {
   for (const run of state.origin.runs.values()) {
     if (state.stored.firstMissing(run.first) >= run.first + run.count) state.origin.runs.delete(run.id)
   }
-  for (const link of state.links.values()) if (link.wants) link.untold.push(piece)
 }
 
 export function endRun(state: SessionState, id: number): void {
@@ -123,7 +136,8 @@ function dropPieces(state: SessionState, pieces: readonly number[], effects: Eff
     state.stored.delete(piece)
     state.fromOrigin.delete(piece)
     state.givers[piece] = unknownGiver
-    state.availability.open(piece)
+    state.sole.delete(piece)
+    openPiece(state, piece)
   }
   effects.push({ type: 'drop', pieces })
 }

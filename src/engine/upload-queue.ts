@@ -20,9 +20,11 @@ const busyMsPerWaiting = 10
 const fairEvery = 4
 
 /**
- * Lower is served sooner: first what no other neighbour has, so that it spreads; then the receiver that has least.
+ * Lower is served sooner: first what goes to another region, which asks for each piece once; then what no other neighbour has, so
+ * that it spreads; then the receiver that has least.
  */
 export function uploadRank(state: SessionState, link: LinkId, piece: number): number {
+  if (state.links.get(link)?.far) return -1
   const elsewhere = state.availability.count(piece) > 0 ? state.layout.pieceCount + 1 : 0
   return elsewhere + (state.links.get(link)?.holds.count ?? 0)
 }

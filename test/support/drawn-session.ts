@@ -7,7 +7,9 @@ import type { Effect } from '../../src/engine/effect.ts'
 import { checkInvariants } from '../../src/engine/invariants.ts'
 import { step } from '../../src/engine/session.ts'
 import type { LinkId, RequestOutcome, SessionEvent } from '../../src/engine/session-event.ts'
-import { createSession, type SessionState, type SessionTuning } from '../../src/engine/session-state.ts'
+import { createSession, type SessionState } from '../../src/engine/session-state.ts'
+import type { SessionTuning } from '../../src/engine/session-tuning.ts'
+import { grantAll } from './generous-tracker.ts'
 import { drawPieces, swarmPicture, type SwarmDrawing } from '../../src/testing/swarm-picture.ts'
 
 export interface DrawnSessionOptions extends SwarmDrawing {
@@ -26,6 +28,8 @@ export interface DrawnSessionOptions extends SwarmDrawing {
   readonly complete?: boolean
   readonly startFraction?: number
   readonly seed?: number
+  /** A tracker that gives everybody what they ask for answers at once. Default true; otherwise the test answers. */
+  readonly tracker?: boolean
   readonly tuning?: Partial<SessionTuning>
 }
 
@@ -49,8 +53,10 @@ export class DrawnSession {
   /** All effects up to now. */
   readonly effects: Effect[] = []
   now = 0
+  readonly #tracker: boolean
 
   constructor(options: DrawnSessionOptions) {
+    this.#tracker = options.tracker ?? true
     const { wanted = true, peersWant = true, settled = true, pieceBytes = 256 * 1024 } = options
     const picture = swarmPicture(options)
     const { pieceCount } = picture
@@ -90,6 +96,10 @@ export class DrawnSession {
     this.effects.push(...effects)
     for (const { link, piece } of only('request', effects)) {
       effects.push(...this.tell({ type: 'request:sent', link, piece }))
+    }
+    if (!this.#tracker) return effects
+    for (const ask of only('ask-lease', effects)) {
+      if (ask.count > 0 || ask.held.length > 0) effects.push(...this.tell(grantAll(ask)))
     }
     return effects
   }

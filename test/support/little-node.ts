@@ -7,6 +7,7 @@ import { step } from '../../src/engine/session.ts'
 import type { LinkId, RequestOutcome, SessionEvent } from '../../src/engine/session-event.ts'
 import { createSession, type SessionState } from '../../src/engine/session-state.ts'
 import { uploadRank } from '../../src/engine/upload-queue.ts'
+import { grantAll } from './generous-tracker.ts'
 import { LittleUploads, type LittleUpload } from './little-uploads.ts'
 import type { LittleSwarm } from './little-swarm.ts'
 
@@ -42,6 +43,7 @@ interface Asked {
 
 const storeMs = 1
 const checkMs = 5
+const leaseMs = 3
 
 /** One node of a {@link LittleSwarm}: carries out what its session decides. */
 export class LittleNode {
@@ -216,6 +218,9 @@ export class LittleNode {
         if (!this.#trims.has(effect.run)) this.#problem(`run ${effect.run} is trimmed and not under way`)
         this.#trims.get(effect.run)?.(effect.count)
         if (effect.count === 0) this.#trims.delete(effect.run)
+        break
+      case 'ask-lease':
+        if (effect.count > 0 || effect.held.length > 0) this.#later(leaseMs, () => this.dispatch(grantAll(effect)))
         break
       case 'check':
         this.#later(checkMs, () => this.dispatch({ type: 'blob:checked', ok: this.#right.every(Boolean) }))

@@ -1,6 +1,6 @@
 import type { PieceLayout } from '../../src/core/piece-layout.ts'
 import { seededRandom, type Random } from '../../src/core/random.ts'
-import type { SessionTuning } from '../../src/engine/session-state.ts'
+import type { SessionTuning } from '../../src/engine/session-tuning.ts'
 import { LittleNode, type LittleNodeOptions } from './little-node.ts'
 import { LittleOrigin, type LittleOriginOptions } from './little-origin.ts'
 import { VirtualTime } from './virtual-time.ts'

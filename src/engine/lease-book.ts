@@ -1,0 +1,176 @@
+import type { PieceRun } from '../wire/messages.ts'
+import { RegionBook } from './region-book.ts'
+import { runsFrom } from './session-state.ts'
+
+/** How long a holder may read on without being heard of. */
+export const leaseMs = 3000
+/** A tracker that takes over from another waits this long to hear what is held. */
+const takeoverMs = 1000
+/** Soonest that a node which got nothing may ask again. */
+const minRetryMs = 1000
+/** A holder that wants more than there is. */
+const holderRetryMs = 250
+/** What one more asker a second costs the others, in milliseconds of waiting. */
+const retryMsPerAsker = 1
+const maxRetryMs = 30_000
+/** Nodes that were refused together do not come back together. */
+const jitter = 0.5
+const maxRuns = 64
+
+/** What somebody asks of the tracker of a blob. */
+export interface LeaseRequest {
+  /** Peer id, or any other name of who wants to read. */
+  readonly holder: string
+  readonly region: string
+  /** It is to go first. */
+  readonly supernode: boolean
+  /** It knows that another tracker was asked before. */
+  readonly takeover: boolean
+  readonly count: number
+  readonly held: readonly PieceRun[]
+  readonly wanted: readonly PieceRun[]
+  readonly rateBytesPerSecond: number
+}
+
+/** What the tracker answers: all that the holder may read from now on. */
+export interface LeaseAnswer {
+  /** 0 where nothing is granted. */
+  readonly number: number
+  readonly validMs: number
+  readonly retryAfterMs: number
+  readonly grants: readonly LeaseGrantTo[]
+}
+
+export interface LeaseGrantTo {
+  /** Who has the pieces, in another region; without one, the origin. */
+  readonly source: string | undefined
+  readonly runs: readonly PieceRun[]
+}
+
+/** The leases of one blob at its tracker: who may read which pieces from the origin. */
+export class LeaseBook {
+  readonly #pieceCount: number
+  readonly #pieceBytes: number
+  readonly #regions = new Map<string, RegionBook>()
+  #knownFromMs = 0
+  #nextNumber = 1
+  #usedMs = 0
+  /** Askers that got nothing, in this second and in the one before. */
+  #refused = { secondMs: 0, count: 0, before: 0 }
+
+  constructor(pieceCount: number, pieceBytes: number) {
+    this.#pieceCount = pieceCount
+    this.#pieceBytes = pieceBytes
+  }
+
+  /** When it was last asked. */
+  get usedMs(): number {
+    return this.#usedMs
+  }
+
+  /** Who may read now, over all regions. */
+  holders(now: number): string[] {
+    const holders: string[] = []
+    for (const region of this.#regions.values()) {
+      region.expire(now)
+      holders.push(...region.holders())
+    }
+    return holders
+  }
+
+  /** Grants, renews or takes back. `chance` is a random number below 1. */
+  ask(request: LeaseRequest, now: number, chance: number): LeaseAnswer {
+    const isNew = this.#usedMs === 0
+    this.#usedMs = now
+    if (isNew && request.takeover) this.#knownFromMs = now + takeoverMs
+    const region = this.#region(request.region)
+    for (const each of this.#regions.values()) each.expire(now)
+    region.settle(request, now)
+    if (request.count === 0 && request.held.length === 0) {
+      region.leave(request.holder)
+      return refusal(0)
+    }
+    const waitMs = this.#knownFromMs - now
+    const isHolder = region.isHolder(request.holder)
+    if (waitMs <= 0 && request.count > 0 && (isHolder || region.admits(request, now))) {
+      this.#grant(region, request, now)
+    }
+    const grants = this.#grantsOf(region, request.holder)
+    const retryAfterMs = waitMs > 0 ? waitMs : this.#retryAfter(grants.length > 0, now, chance)
+    if (grants.length === 0) {
+      region.leave(request.holder)
+      return refusal(retryAfterMs)
+    }
+    const number = region.renew(request, now, () => this.#nextNumber++)
+    return { number, validMs: leaseMs, retryAfterMs, grants }
+  }
+
+  /** The holder is known to be gone: others may read what it was to read, and what it had read and not given on. */
+  gone(holder: string, now: number): void {
+    for (const region of this.#regions.values()) region.gone(holder, now)
+  }
+
+  /** For tests and the simulator: what must hold after every call. */
+  broken(now: number): string[] {
+    return [...this.#regions.values()].flatMap((region) => region.broken(now))
+  }
+
+  #region(name: string): RegionBook {
+    const known = this.#regions.get(name)
+    if (known) return known
+    const region = new RegionBook(this.#pieceCount, this.#pieceBytes)
+    this.#regions.set(name, region)
+    return region
+  }
+
+  #grant(region: RegionBook, request: LeaseRequest, now: number): void {
+    let left = request.count
+    for (const run of request.wanted) {
+      const end = Math.min(run.first + run.count, this.#pieceCount)
+      for (let piece = run.first; piece < end && left > 0; piece++) {
+        if (!region.isFree(piece, now)) continue
+        const source = this.#sourceOf(region, piece)
+        if (source === 'nobody') continue
+        region.grant(request.holder, piece, source)
+        left--
+      }
+    }
+  }
+
+  /** Where a piece is to come from: the origin unless another region has it, and nobody yet while another is about to have it. */
+  #sourceOf(own: RegionBook, piece: number): string | undefined | 'nobody' {
+    if (this.#regions.size === 1) return undefined
+    let leased = false
+    for (const region of this.#regions.values()) {
+      if (region === own) continue
+      const reader = region.readerOf(piece)
+      if (reader !== undefined) return reader
+      leased ||= region.isLeased(piece)
+    }
+    return leased ? 'nobody' : undefined
+  }
+
+  #grantsOf(region: RegionBook, holder: string): LeaseGrantTo[] {
+    return [...region.leasesOf(holder)].map(([source, pieces]) => ({
+      source,
+      runs: runsFrom(pieces.toSorted((a, b) => a - b), maxRuns),
+    }))
+  }
+
+  #retryAfter(granted: boolean, now: number, chance: number): number {
+    if (granted) return holderRetryMs
+    const second = this.#refused
+    if (now - second.secondMs >= 1000) {
+      second.before = now - second.secondMs < 2000 ? second.count : 0
+      second.count = 0
+      second.secondMs = now
+    }
+    second.count++
+    const askers = Math.max(second.count, second.before)
+    return Math.min(maxRetryMs, Math.max(minRetryMs, askers * retryMsPerAsker) * (1 + jitter * chance))
+  }
+}
+
+function refusal(retryAfterMs: number): LeaseAnswer {
+  return { number: 0, validMs: 0, retryAfterMs, grants: [] }
+}

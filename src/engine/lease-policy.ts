@@ -1,0 +1,241 @@
+import type { Effect } from './effect.ts'
+import { clearLease, endSilence, leasedPieces, maxLeaseRuns, returnLease } from './lease-return.ts'
+import { isUnfinished } from './link-state.ts'
+import { comesFromPeers, hasSettled } from './origin-policy.ts'
+import { openPiece } from './session-change.ts'
+import type { SessionEvent } from './session-event.ts'
+import { inRuns, runsFrom, type SessionState } from './session-state.ts'
+
+/** Fewer pieces are not worth an ask. */
+const minLeasePieces = 8
+/** Of a large blob on a fast link; more would keep others from sharing the work. */
+const maxLeasePieces = 512
+/** A node that still loads this many pieces from peers does not starve. */
+const starvingBelow = 2
+/** Between two asks of a holder that wants more, so that a tracker with nothing left is not asked in a tight loop. */
+const askMoreMs = 100
+/** A tracker whose answer was lost is taken for silent. */
+const answerMs = 4000
+/** Nothing came for this long, from anybody: what the tracker says is not believed any more. */
+const doubtMs = 3000
+/** A lease that we give ourselves lasts as long as one of a tracker. */
+const ownLeaseMs = 3000
+/** How often it is drawn whether we grant ourselves a lease, and from when on there is no more drawing. */
+const drawEveryMs = 250
+const drawForMs = 3000
+
+/** Asks for leases, renews them, and goes without where no tracker helps. */
+export function seekLease(state: SessionState, now: number, effects: Effect[]): void {
+  const { origin, lease } = state
+  if (!origin.usable || origin.only) return
+  if (lease.asking && now - lease.askedMs > answerMs) onSilence(state, lease.swarmSize, now)
+  expireLease(state, now, effects)
+  if (isHolding(state)) {
+    if (!lease.asking && isRenewalDue(state, now)) ask(state, now, effects)
+    return
+  }
+  if (!hasSettled(state, now) || state.requests.count >= starvingBelow) return
+  if (lease.number !== 0) {
+    if (!lease.asking) ask(state, now, effects)
+  } else if (!lease.asking && now >= lease.askAtMs) ask(state, now, effects)
+  if (!isHolding(state)) goWithout(state, now)
+}
+
+/** The tracker's answer stands in place of all that was allowed before. */
+export function onAnswer(
+  state: SessionState,
+  event: SessionEvent & { type: 'lease:answered' },
+  now: number,
+  effects: Effect[],
+): void {
+  const { lease } = state
+  lease.asking = false
+  lease.askAtMs = now + event.retryAfterMs
+  if (state.phase !== 'loading' || state.origin.only) {
+    lease.number = event.number
+    returnLease(state, effects)
+    return
+  }
+  // A lease of our own making is not taken away by a tracker that has nothing to give.
+  if (event.number === 0 && lease.number === 0) return
+  clearLease(state)
+  lease.number = event.number
+  lease.expiresMs = now + event.validMs
+  for (const run of event.runs) forEachPiece(state, run, (piece) => lease.pieces.add(piece))
+  for (const { link, runs } of event.imports) {
+    if (!state.links.has(link)) continue
+    for (const run of runs) forEachPiece(state, run, (piece) => lease.imports.set(piece, link))
+  }
+  if (isHolding(state)) endSilence(state)
+  endRunsWithoutLease(state, effects)
+}
+
+/** No tracker is in reach: what we hold we keep, for whoever could give it to others is not there. */
+export function onSilence(state: SessionState, swarmSize: number, now: number): void {
+  const { lease } = state
+  lease.asking = false
+  lease.askAtMs = now + drawEveryMs
+  lease.swarmSize = swarmSize
+  lease.number = 0
+  if (isHolding(state)) lease.expiresMs = now + ownLeaseMs
+  else lease.silentMs ??= now
+}
+
+/** The tracker is gone: its successor must hear at once what we hold. */
+export function onTrackerLost(state: SessionState): void {
+  const { lease } = state
+  if (lease.number !== 0) lease.askedMs = -Infinity
+  lease.askAtMs = 0
+}
+
+export function isHolding({ lease }: SessionState): boolean {
+  return lease.pieces.count > 0 || lease.imports.size > 0
+}
+
+function forEachPiece(
+  state: SessionState,
+  run: { readonly first: number; readonly count: number },
+  use: (piece: number) => void,
+): void {
+  const end = Math.min(run.first + run.count, state.layout.pieceCount)
+  for (let piece = run.first; piece < end; piece++) if (!state.stored.has(piece)) use(piece)
+}
+
+function expireLease(state: SessionState, now: number, effects: Effect[]): void {
+  const { lease } = state
+  if (!isHolding(state) || lease.asking || now < lease.expiresMs) return
+  clearLease(state)
+  lease.askAtMs = 0
+  endRunsWithoutLease(state, effects)
+}
+
+/** Runs end at the first missing piece that somebody else may read now. */
+function endRunsWithoutLease(state: SessionState, effects: Effect[]): void {
+  for (const run of state.origin.runs.values()) {
+    let kept = 0
+    while (kept < run.count && isOurs(state, run.first + kept)) kept++
+    if (kept === run.count) continue
+    // What has begun to come is not thrown away.
+    if (kept === 0 && run.first === state.stored.firstMissing(run.first) && state.requests.count === 0) kept = 1
+    run.count = kept
+    if (kept === 0) state.origin.runs.delete(run.id)
+    effects.push({ type: 'trim', run: run.id, count: kept })
+  }
+}
+
+function isOurs(state: SessionState, piece: number): boolean {
+  return state.stored.has(piece) || state.lease.pieces.has(piece)
+}
+
+function isRenewalDue(state: SessionState, now: number): boolean {
+  const { lease, origin, tuning } = state
+  const sinceMs = now - lease.askedMs
+  if (sinceMs >= tuning.leaseRenewMs && (origin.movedMs > lease.askedMs || state.movedMs > lease.askedMs)) return true
+  if (lease.number === 0 || sinceMs < askMoreMs || now < lease.askAtMs) return false
+  return lease.pieces.count + lease.imports.size < windowPieces(state) / 2 && state.availability.unheldCount > 0
+}
+
+/** How many pieces to hold at once: some seconds of work; all of them where nobody is to share it. */
+function windowPieces({ nearestFirst, layout, originRate, tuning }: SessionState): number {
+  if (nearestFirst.length === 0) return layout.pieceCount
+  const pieces = Math.ceil((originRate * tuning.leaseAheadMs) / layout.pieceLength)
+  return Math.min(maxLeasePieces, Math.max(minLeasePieces, pieces))
+}
+
+function ask(state: SessionState, now: number, effects: Effect[]): void {
+  const { lease } = state
+  const window = windowPieces(state)
+  const held = heldPieces(state, window)
+  const wanted = wantedPieces(state, now, new Set(held))
+  const count = wanted.length > 0 ? Math.max(0, window - held.length) : 0
+  if (count === 0 && held.length === 0) {
+    if (lease.number !== 0) returnLease(state, effects)
+    return
+  }
+  lease.asking = true
+  lease.askedMs = now
+  effects.push({
+    type: 'ask-lease',
+    number: lease.number,
+    count: Math.min(count, maxAskedPieces),
+    held: runsFrom(held, maxLeaseRuns),
+    wanted: runsFrom(wanted, maxLeaseRuns),
+    rateBytesPerSecond: Math.round(state.rate * 1000),
+  })
+}
+
+const maxAskedPieces = 4096
+
+/** What we keep of the lease: what is being read, and as much behind it as we can read soon. Others may have the rest. */
+function heldPieces(state: SessionState, window: number): number[] {
+  const runs = [...state.origin.runs.values()]
+  const pieces = leasedPieces(state)
+  const reading = pieces.filter((piece) => inRuns(runs, piece))
+  const waiting = pieces.filter((piece) => !inRuns(runs, piece))
+  return [...reading, ...waiting].slice(0, Math.max(window, reading.length)).toSorted((a, b) => a - b)
+}
+
+/** Pieces that only the origin, or another region, can give: from a reader's place on, or from where we begin. */
+function wantedPieces(state: SessionState, now: number, held: ReadonlySet<number>): number[] {
+  const { pieceCount } = state.layout
+  const [reader] = state.readers
+  const start = reader ?? (state.nearestFirst.length === 0 ? 0 : state.startPiece)
+  const pieces: number[] = []
+  for (let step = 0; step < pieceCount; step++) {
+    const piece = (start + step) % pieceCount
+    if (!state.availability.isOpen(piece) || held.has(piece)) continue
+    if (!inRuns(state.origin.runs.values(), piece) && !comesFromPeers(state, piece, now)) pieces.push(piece)
+  }
+  return pieces
+}
+
+/**
+ * Draws, with odds that double, whether to read without anybody's leave: no tracker is in reach, or what it says brings nothing.
+ * Nodes in the same position draw apart, so that few begin.
+ */
+function goWithout(state: SessionState, now: number): void {
+  const { lease } = state
+  if (lease.silentMs === undefined) {
+    if (!hasReasonToDoubt(state, now)) return
+    lease.silentMs = now
+    lease.swarmSize = Math.max(lease.swarmSize, state.nearestFirst.filter(isUnfinished).length + 1)
+  }
+  while (now >= Math.max(lease.drawAtMs, lease.silentMs)) {
+    const odds = now - lease.silentMs >= drawForMs ? 1 : 2 ** lease.draws / lease.swarmSize
+    lease.draws++
+    lease.drawAtMs = Math.max(lease.drawAtMs, lease.silentMs) + drawEveryMs
+    if (state.random.next() >= odds) continue
+    // From now on each draw succeeds, until a tracker helps.
+    lease.draws = 32
+    lease.drawAtMs = now
+    const pieces = wantedPieces(state, now, new Set()).slice(0, windowPieces(state))
+    for (const piece of pieces) lease.pieces.add(piece)
+    lease.number = 0
+    lease.expiresMs = now + ownLeaseMs
+    return
+  }
+}
+
+/** Nothing came from anybody for long, and nobody linked is seen to fetch. */
+function hasReasonToDoubt(state: SessionState, now: number): boolean {
+  const { origin, tuning } = state
+  if (now - Math.max(state.movedMs, origin.retryAtMs) < doubtMs || now < origin.retryAtMs) return false
+  return !state.nearestFirst.some(
+    (link) => link.fetching.length > 0 && !link.score.snubbed && now - link.fetchingMs < tuning.fetchStaleMs,
+  )
+}
+
+/** Whoever gets a piece needs no leave to read it any more. */
+export function settleLease({ lease }: SessionState, piece: number): void {
+  lease.pieces.delete(piece)
+  lease.imports.delete(piece)
+}
+
+/** A link is gone, and with it what was to be brought in from there. */
+export function loseImports(state: SessionState, link: number): void {
+  for (const [piece, from] of state.lease.imports) {
+    if (from !== link) continue
+    state.lease.imports.delete(piece)
+    if (!state.stored.has(piece) && state.requests.of(piece).length === 0) openPiece(state, piece)
+  }
+}

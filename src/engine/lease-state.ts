@@ -1,0 +1,39 @@
+import { Bitfield } from '../core/bitfield.ts'
+import type { LinkId } from './session-event.ts'
+
+/** Which pieces this node may read from the origin or bring in from another region, and how it stands with the tracker. */
+export interface LeaseState {
+  /** Missing pieces that may be read from the origin. */
+  readonly pieces: Bitfield
+  /** Missing pieces that may be brought in, and from whom. */
+  readonly imports: Map<number, LinkId>
+  /** Of the lease at the tracker; 0 without one, or with one that we gave ourselves. */
+  number: number
+  expiresMs: number
+  asking: boolean
+  askedMs: number
+  /** There was nothing for us: not asked again before. */
+  askAtMs: number
+  /** Since when no tracker can be reached, or what one says has brought nothing. */
+  silentMs: number | undefined
+  /** Times that it was drawn whether we grant ourselves a lease, and when it is next. */
+  draws: number
+  drawAtMs: number
+  swarmSize: number
+}
+
+export function createLease(pieceCount: number): LeaseState {
+  return {
+    pieces: new Bitfield(pieceCount),
+    imports: new Map(),
+    number: 0,
+    expiresMs: 0,
+    asking: false,
+    askedMs: 0,
+    askAtMs: 0,
+    silentMs: undefined,
+    draws: 0,
+    drawAtMs: 0,
+    swarmSize: 1,
+  }
+}

@@ -1,0 +1,274 @@
+import type { LeaseRequest } from './lease-book.ts'
+import { leaseMs } from './lease-book.ts'
+
+/** A blob is read by this many nodes from the start, and by at most so many. */
+const firstFetchers = 2
+const maxFetchers = 8
+/** How long the effect of one more fetcher is watched before the next. */
+const addEveryMs = 1000
+/** Fresh pieces are to come this many times as fast as the median node loads. */
+const enough = 2
+/** A holder slower than this part of the fastest gives way. */
+const slowPart = 0.25
+/** Who still finds nobody that has a piece which was read so long ago is allowed to read it again. */
+const readAgainMs = 10_000
+const rateSamples = 64
+/** What a dead holder had read a moment ago is still on its way through the swarm: nobody reads it again before it has had time to arrive. */
+const spreadMs = 500
+
+/** What a holder does, as its asks tell. */
+interface Holder {
+  number: number
+  validUntilMs: number
+  /** Pieces read in all, and at what pace lately. */
+  readPieces: number
+  rate: number
+  rateFromMs: number
+  ratePieces: number
+  readonly supernode: boolean
+}
+
+const nobody = -1
+
+/** One region's part of a lease book: what is free, leased or read there. */
+export class RegionBook {
+  readonly #pieceCount: number
+  readonly #pieceBytes: number
+  /** By piece: the holder who may read it, or who has read it; and when it was read. */
+  readonly #leasedTo: Int32Array
+  readonly #readBy: Int32Array
+  readonly #readMs: Float64Array
+  /** Nobody may read it before. */
+  readonly #freeFromMs: Float64Array
+  /** Where leased pieces come from, if not from the origin. */
+  readonly #sources = new Map<number, string>()
+  readonly #holders = new Map<string, Holder>()
+  /** Names of all who ever held a lease, by the number that stands for them above. */
+  readonly #names: string[] = []
+  readonly #numbers = new Map<string, number>()
+  readonly #goneNames = new Set<number>()
+  /** Download rates that were lately told, in bytes a second. */
+  readonly #rates: number[] = []
+  #addedMs = -Infinity
+  #rateBefore = 0
+
+  constructor(pieceCount: number, pieceBytes: number) {
+    this.#pieceCount = pieceCount
+    this.#pieceBytes = pieceBytes
+    this.#leasedTo = new Int32Array(pieceCount).fill(nobody)
+    this.#readBy = new Int32Array(pieceCount).fill(nobody)
+    this.#readMs = new Float64Array(pieceCount)
+    this.#freeFromMs = new Float64Array(pieceCount)
+  }
+
+  holders(): string[] {
+    return [...this.#holders.keys()]
+  }
+
+  isHolder(name: string): boolean {
+    return this.#holders.has(name)
+  }
+
+  /** Leases that were not renewed are over, and their holders taken for dead. */
+  expire(now: number): void {
+    for (const [name, holder] of this.#holders) if (now >= holder.validUntilMs) this.gone(name, now)
+  }
+
+  gone(name: string, now: number): void {
+    const number = this.#numbers.get(name)
+    if (number === undefined) return
+    this.#goneNames.add(number)
+    this.#holders.delete(name)
+    // What it had read may be lost with it; who finds it nowhere may read it again.
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      if (this.#leasedTo[piece] === number || this.#readBy[piece] === number) this.#freeFromMs[piece] = now + spreadMs
+    }
+    this.#free(number)
+  }
+
+  /** It holds nothing any more, and is alive. */
+  leave(name: string): void {
+    const number = this.#numbers.get(name)
+    if (number === undefined) return
+    this.#holders.delete(name)
+    this.#free(number)
+  }
+
+  /** Takes over from an ask what was read, what is free again, and what is held. */
+  settle(request: LeaseRequest, now: number): void {
+    this.#learnRate(request)
+    // Most who ask get nothing, and are not kept.
+    if (request.held.length === 0 && !this.#numbers.has(request.holder)) return
+    const number = this.#numberOf(request.holder)
+    this.#goneNames.delete(number)
+    const held = new Set<number>()
+    for (const piece of this.#pieces(request.held)) held.add(piece)
+    const wanted = new Set<number>(this.#pieces(request.wanted))
+    let read = 0
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      if (this.#leasedTo[piece] !== number || held.has(piece)) continue
+      this.#leasedTo[piece] = nobody
+      this.#sources.delete(piece)
+      if (wanted.has(piece)) continue
+      this.#readBy[piece] = number
+      this.#readMs[piece] = now
+      read++
+    }
+    this.#learnPace(request.holder, read, now)
+    for (const piece of held) {
+      const isTheirs = this.#leasedTo[piece] === nobody && (this.#readBy[piece] === nobody || this.#readBy[piece] === number)
+      if (isTheirs) this.#leasedTo[piece] = number
+    }
+    this.#takeFromSlow(request, number)
+  }
+
+  /** Whether one more node may read. */
+  admits(request: LeaseRequest, now: number): boolean {
+    const count = this.#holders.size
+    if (request.supernode) return true
+    if ([...this.#holders.values()].some(({ supernode, rate }) => supernode && rate * 1000 >= this.#medianRate())) return false
+    if (count < firstFetchers) {
+      this.#addedMs = now
+      return true
+    }
+    if (count >= maxFetchers || now - this.#addedMs < addEveryMs) return false
+    const rate = this.#totalRate()
+    const share = rate / count
+    if (count > firstFetchers && rate - this.#rateBefore < share / 3) return false
+    if (rate * 1000 >= enough * this.#medianRate() && this.#medianRate() > 0) return false
+    this.#addedMs = now
+    this.#rateBefore = rate
+    return true
+  }
+
+  isFree(piece: number, now: number): boolean {
+    if (this.#leasedTo[piece] !== nobody || now < (this.#freeFromMs[piece] ?? 0)) return false
+    const reader = this.#readBy[piece] ?? nobody
+    return reader === nobody || this.#goneNames.has(reader) || now - (this.#readMs[piece] ?? 0) >= readAgainMs
+  }
+
+  isLeased(piece: number): boolean {
+    return this.#leasedTo[piece] !== nobody
+  }
+
+  /** Who has read the piece here and is not known to be gone. */
+  readerOf(piece: number): string | undefined {
+    const reader = this.#readBy[piece] ?? nobody
+    return reader === nobody || this.#goneNames.has(reader) ? undefined : this.#names[reader]
+  }
+
+  grant(name: string, piece: number, source: string | undefined): void {
+    this.#leasedTo[piece] = this.#numberOf(name)
+    this.#readBy[piece] = nobody
+    if (source === undefined) this.#sources.delete(piece)
+    else this.#sources.set(piece, source)
+  }
+
+  /** Pieces that a holder may read, by where they come from. */
+  leasesOf(name: string): Map<string | undefined, number[]> {
+    const number = this.#numbers.get(name)
+    const leases = new Map<string | undefined, number[]>()
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      if (this.#leasedTo[piece] !== number) continue
+      const source = this.#sources.get(piece)
+      const pieces = leases.get(source)
+      if (pieces) pieces.push(piece)
+      else leases.set(source, [piece])
+    }
+    return leases
+  }
+
+  /** The holder is alive, and goes on; returns the number of its lease. */
+  renew(request: LeaseRequest, now: number, nextNumber: () => number): number {
+    const before = this.#holders.get(request.holder)
+    const holder = before ?? {
+      number: nextNumber(),
+      validUntilMs: 0,
+      readPieces: 0,
+      rate: 0,
+      rateFromMs: now,
+      ratePieces: 0,
+      supernode: request.supernode,
+    }
+    holder.validUntilMs = now + leaseMs
+    this.#holders.set(request.holder, holder)
+    return holder.number
+  }
+
+  broken(now: number): string[] {
+    const broken: string[] = []
+    if (this.#holders.size > maxFetchers + 1) broken.push(`${this.#holders.size} nodes hold leases`)
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      const number = this.#leasedTo[piece] ?? nobody
+      if (number === nobody) continue
+      const name = this.#names[number] ?? ''
+      const holder = this.#holders.get(name)
+      if (!holder) broken.push(`piece ${piece} is leased to ${name}, who holds no lease`)
+      else if (now >= holder.validUntilMs + leaseMs) broken.push(`the lease of ${name} is long over`)
+    }
+    return broken
+  }
+
+  #free(number: number): void {
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      if (this.#leasedTo[piece] !== number) continue
+      this.#leasedTo[piece] = nobody
+      this.#sources.delete(piece)
+    }
+  }
+
+  #numberOf(name: string): number {
+    const known = this.#numbers.get(name)
+    if (known !== undefined) return known
+    this.#numbers.set(name, this.#names.length)
+    return this.#names.push(name) - 1
+  }
+
+  *#pieces(runs: LeaseRequest['held']): Generator<number> {
+    for (const { first, count } of runs) {
+      for (let piece = first; piece < Math.min(first + count, this.#pieceCount); piece++) yield piece
+    }
+  }
+
+  #learnRate({ rateBytesPerSecond }: LeaseRequest): void {
+    if (rateBytesPerSecond === 0) return
+    this.#rates.push(rateBytesPerSecond)
+    if (this.#rates.length > rateSamples) this.#rates.shift()
+  }
+
+  /** Pace in bytes a millisecond, over a second at a time. */
+  #learnPace(name: string, read: number, now: number): void {
+    const holder = this.#holders.get(name)
+    if (!holder) return
+    holder.readPieces += read
+    holder.ratePieces += read
+    const spanMs = now - holder.rateFromMs
+    if (spanMs < addEveryMs / 2) return
+    holder.rate = (holder.ratePieces * this.#pieceBytes) / spanMs
+    holder.rateFromMs = now
+    holder.ratePieces = 0
+  }
+
+  #totalRate(): number {
+    let rate = 0
+    for (const holder of this.#holders.values()) rate += holder.rate
+    return rate
+  }
+
+  #medianRate(): number {
+    const sorted = this.#rates.toSorted((a, b) => a - b)
+    return sorted[Math.floor(sorted.length / 2)] ?? 0
+  }
+
+  /** While others wait, a slow holder keeps what it is reading, which it names first, and no more. */
+  #takeFromSlow(request: LeaseRequest, number: number): void {
+    const holder = this.#holders.get(request.holder)
+    if (!holder || holder.rate === 0 || this.#holders.size < 2) return
+    const fastest = Math.max(...[...this.#holders.values()].map(({ rate }) => rate))
+    if (holder.rate >= fastest * slowPart) return
+    const keep = new Set<number>(request.held.slice(0, firstFetchers).map(({ first }) => first))
+    for (let piece = 0; piece < this.#pieceCount; piece++) {
+      if (this.#leasedTo[piece] === number && !keep.has(piece)) this.#leasedTo[piece] = nobody
+    }
+  }
+}
