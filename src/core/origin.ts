@@ -10,12 +10,22 @@ export interface Origin {
   /** What it is called in logs and statistics, without secrets: `registry.example.com/team/app`. */
   readonly name: string
   /**
+   * Hosts that it asks, in this order, with a port where one is not the scheme's: `registry-1.docker.io`. What one node
+   * is asked by a host, others may hear of before they ask it themselves. Leave it out where there are none.
+   */
+  readonly hosts?: readonly string[] | undefined
+  /**
    * Bytes of the blob, in order. It need not check them: the swarm does.
    *
    * @param range - the bytes asked for; without it, the whole blob
+   * @param options - `onWait`, which must not throw, is called when a host asks to be left alone and the read, its body
+   * included, is held back for that: for how many milliseconds from now, and again when that gets longer
    * @throws {@link OriginError} as it fails; the swarm retries only what is `retryable`
    */
-  read(range: ByteRange | undefined, options?: AbortOptions): Promise<OriginBody>
+  read(
+    range: ByteRange | undefined,
+    options?: AbortOptions & { readonly onWait?: ((durationMs: number) => void) | undefined },
+  ): Promise<OriginBody>
 }
 
 /**

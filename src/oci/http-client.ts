@@ -27,6 +27,8 @@ export interface HttpRequest {
   readonly form?: Secret | undefined
   /** Somebody else chose the address: refuse it when it is inside our machine or network. */
   readonly onlyPublic?: boolean | undefined
+  /** Shown every answer that leads elsewhere, before it is followed. */
+  readonly onRedirect?: ((answer: HttpResponse) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -92,6 +94,7 @@ export class HttpClient {
       signal?.throwIfAborted()
       const response = await this.#dispatch(hop, form, guarded ? this.#guarded : this.#open, signal)
       if (!isRedirect(response.status)) return checkEncoding(response)
+      request.onRedirect?.(response)
       await response.discard()
       if (form) {
         throw new OriginError(

@@ -4,14 +4,15 @@ import type { Origin } from '../core/origin.ts'
 import { seededRandom } from '../core/random.ts'
 import type { TlsTrust } from './connector.ts'
 import { refusalError } from './distribution-error.ts'
+import { HostGates } from './host-gates.ts'
 import { HttpClient } from './http-client.ts'
 import { RangeHabits } from './range-habits.ts'
 import { readRange, type RangeAnswer } from './range-reader.ts'
 import { printUrl } from './redirect-policy.ts'
-import { RequestQueue } from './request-queue.ts'
+import type { Registries } from './registries.ts'
 import { Retries } from './retries.ts'
-import { parseRetryAfter } from './retry-after.ts'
 import { Secret } from './secret.ts'
+import { growingWaits, type WaitOptions } from './wait-options.ts'
 
 /**
  * Settings of {@link httpOrigin}.
@@ -24,7 +25,12 @@ export interface HttpOriginOptions {
   insecure?: boolean | undefined
   /** Certificates in PEM form that vouch for the host, instead of the system's. */
   ca?: string | undefined
-  /** @defaultValue the machine's clock */
+  /**
+   * Whose queue before the host to share, so that all requests to it are few and leave it alone when it asks for that.
+   * Their settings and credentials are not used. @defaultValue a queue of its own
+   */
+  registries?: Registries | undefined
+  /** @defaultValue that of the registries, or the machine's clock */
   clock?: Clock | undefined
 }
 
@@ -39,30 +45,33 @@ export interface HttpOriginOptions {
  * @public
  */
 export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): Origin {
-  const { insecure, ca, clock = systemClock } = options
+  const { insecure, ca, registries } = options
+  const { clock = registries?.hostGates.clock ?? systemClock } = options
   const target = parseTarget(url)
   const { authorization, ...headers } = lowerCaseNames(options.headers ?? {})
   const secret = authorization === undefined ? undefined : new Secret(authorization)
   const usedCredentials = options.headers !== undefined || target.search !== ''
   const trust = new Map<string, TlsTrust>([[target.host, { insecure, ca }]])
   const http = new HttpClient({ clock, trust })
-  const queue = new RequestQueue(clock)
+  const gates = registries?.hostGates ?? new HostGates(clock)
   const random = seededRandom()
 
   async function ask(
     rangeHeaders: Readonly<Record<string, string>>,
     habits: RangeHabits,
-    signal?: AbortSignal,
+    waits: WaitOptions,
   ): Promise<RangeAnswer> {
-    const release = await queue.enter(signal)
+    const release = await gates.of(target.host).queue.enter(waits)
     try {
       const response = await http.send({
         url: target,
         headers: { ...headers, ...rangeHeaders },
         authorization: secret,
-        signal,
+        onRedirect: (answer) => void gates.heard(target.host, answer),
+        signal: waits.signal,
       })
       const { status } = response
+      const retryAfterMs = gates.heard(target.host, response)
       if (status === 200 || status === 206) {
         void response.closed.then(release)
         return {
@@ -72,10 +81,6 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
           habits,
           failed() {},
         }
-      }
-      const retryAfterMs = parseRetryAfter(response.header('retry-after'), clock.wallMs())
-      if (retryAfterMs !== undefined && (status === 429 || status === 503)) {
-        queue.holdOff(retryAfterMs)
       }
       const body = await response.errorBody()
       throw refusalError(
@@ -90,18 +95,20 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
 
   return {
     name: `${target.host}${target.pathname}`,
-    async read(range, { signal } = {}) {
+    hosts: [target.host],
+    async read(range, { signal, onWait } = {}) {
       signal?.throwIfAborted()
+      const waits = { signal, onWait: growingWaits(clock, onWait) }
       const habits = new RangeHabits()
       // There is one server: when it is too slow, waiting for it again does not help.
       const retries = new Retries(
-        { clock, random, signal },
+        { clock, random, ...waits },
         ({ code }) => code === 'ERR_ORIGIN_TIMEOUT',
       )
       return readRange({
         range,
         retries,
-        open: (offset, end) => ask(habits.headersFor(offset, end, undefined), habits, signal),
+        open: (offset, end) => ask(habits.headersFor(offset, end, undefined), habits, waits),
       })
     },
   }

@@ -57,13 +57,14 @@ export interface ResolveOptions extends AbortOptions {
  * @public
  */
 export class ManifestResolver implements AsyncDisposable {
-  readonly #registries: Registries
+  /** The registries that it asks; give them to {@link httpOrigin} to share their queue before each host. */
+  readonly registries: Registries
   readonly #source: ManifestSource
 
   /** @throws {@link RequestError} `ERR_REQUEST_OPTION` when an entry of `registries` cannot be used */
   constructor(init: ManifestResolverInit = {}) {
-    this.#registries = new Registries(init)
-    this.#source = new ManifestSource(this.#registries, init.cache ?? memoryManifestCache())
+    this.registries = new Registries(init)
+    this.#source = new ManifestSource(this.registries, init.cache ?? memoryManifestCache())
   }
 
   /**
@@ -129,12 +130,12 @@ export class ManifestResolver implements AsyncDisposable {
    * @throws {@link RequestError} `ERR_REQUEST_NAME` when the reference is malformed
    */
   blobOrigin(reference: string | Reference, digest: Digest, size?: number): Origin {
-    return registryOrigin({ reference, digest, size, registries: this.#registries })
+    return registryOrigin({ reference, digest, size, registries: this.registries })
   }
 
   /** Breaks all connections; calls under way reject with `ERR_SWARM_CLOSED`. */
   close(): Promise<void> {
-    return this.#registries.close()
+    return this.registries.close()
   }
 
   /** Closes it. */

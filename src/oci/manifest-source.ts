@@ -110,6 +110,7 @@ export class ManifestSource {
     const inner = registryOrigin({ reference, digest, kind: 'manifest', registries })
     const origin: Origin = {
       name: inner.name,
+      hosts: inner.hosts,
       async read(range, options) {
         const body = await inner.read(range, options)
         usedCredentials ||= body.usedCredentials

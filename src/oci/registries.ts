@@ -2,19 +2,18 @@ import { systemClock, type Clock } from '../core/clock.ts'
 import { silentLogger, type Logger } from '../core/log.ts'
 import { seededRandom, type Random } from '../core/random.ts'
 import { parseRegistry } from '../core/reference.ts'
-import { CircuitBreaker } from './circuit-breaker.ts'
 import type { CredentialProvider, RegistryAuth } from './credential.ts'
 import { userCredentials } from './credential-files.ts'
+import { HostGates } from './host-gates.ts'
 import { HttpClient } from './http-client.ts'
 import { LruMap } from './lru-map.ts'
 import { RegistryAuthorizer } from './registry-authorizer.ts'
 import { RegistryClient } from './registry-client.ts'
-import { RegistryEndpoint, type RegistryHost } from './registry-endpoint.ts'
+import { RegistryEndpoint } from './registry-endpoint.ts'
 import { SettingsTable, type RegistryOptions } from './registry-settings.ts'
-import { RequestQueue } from './request-queue.ts'
 import { TokenSource } from './token-source.ts'
 
-/** Registries, and hosts, that are remembered. */
+/** Registries that are remembered. */
 const maxRemembered = 1000
 
 /**
@@ -46,14 +45,18 @@ export interface RegistriesInit {
  * @public
  */
 export class Registries implements AsyncDisposable {
-  readonly #clock: Clock
+  /**
+   * The doors to all hosts that are asked through here, and what hosts asked of us: for the swarm, whose nodes tell each
+   * other.
+   * @internal
+   */
+  readonly hostGates: HostGates
   readonly #logger: Logger
   readonly #random: Random = seededRandom()
   readonly #settings: SettingsTable
   readonly #credentials: CredentialProvider
   readonly #http: HttpClient
   readonly #clients = new LruMap<string, RegistryClient>(maxRemembered)
-  readonly #hosts = new LruMap<string, RegistryHost>(maxRemembered)
 
   /** @throws {@link RequestError} `ERR_REQUEST_OPTION` when an entry of `registries` cannot be used */
   constructor(init: RegistriesInit = {}) {
@@ -63,7 +66,7 @@ export class Registries implements AsyncDisposable {
       clock = systemClock,
       logger = silentLogger,
     } = init
-    this.#clock = clock
+    this.hostGates = new HostGates(clock)
     this.#logger = logger
     this.#settings = new SettingsTable(registries)
     this.#credentials = providerOf(credentials, clock)
@@ -81,7 +84,7 @@ export class Registries implements AsyncDisposable {
         ...mirrors.map((mirror) => this.#endpoint(mirror.host, mirror, registry)),
         this.#endpoint(registry, url, undefined),
       ],
-      clock: this.#clock,
+      clock: this.hostGates.clock,
       random: this.#random,
       logger: this.#logger,
     })
@@ -101,9 +104,9 @@ export class Registries implements AsyncDisposable {
 
   #endpoint(registry: string, url: URL, mirrorOf: string | undefined): RegistryEndpoint {
     const { insecure, auth, trustedRealms } = this.#settings.of(registry)
-    const [http, clock] = [this.#http, this.#clock]
+    const [http, gates] = [this.#http, this.hostGates]
     const credentials = auth ? async () => auth : this.#credentials
-    const tokens = new TokenSource(http, clock)
+    const tokens = new TokenSource(http, gates)
     const authorizer = new RegistryAuthorizer({
       registry,
       url,
@@ -112,23 +115,7 @@ export class Registries implements AsyncDisposable {
       credentials,
       tokens,
     })
-    return new RegistryEndpoint({
-      url,
-      mirrorOf,
-      host: this.#host(url.host),
-      http,
-      auth: authorizer,
-      clock,
-    })
-  }
-
-  #host(name: string): RegistryHost {
-    const host = this.#hosts.get(name) ?? {
-      queue: new RequestQueue(this.#clock),
-      breaker: new CircuitBreaker(),
-    }
-    this.#hosts.set(name, host)
-    return host
+    return new RegistryEndpoint({ url, mirrorOf, gates, http, auth: authorizer })
   }
 }
 

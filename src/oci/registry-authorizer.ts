@@ -1,5 +1,4 @@
 import { OriginError } from '../core/errors.ts'
-import type { AbortOptions } from '../core/options.ts'
 import type { AuthChallenge } from './auth-challenge.ts'
 import {
   basicAuthorization,
@@ -11,6 +10,7 @@ import { LruMap } from './lru-map.ts'
 import { judgeRealm, type RealmAsker } from './realm-policy.ts'
 import { Secret } from './secret.ts'
 import type { TokenRequest, TokenSource } from './token-source.ts'
+import type { WaitOptions } from './wait-options.ts'
 
 const maxRepositories = 1000
 const maxParameterLength = 1024
@@ -25,7 +25,7 @@ export interface Authorization {
 }
 
 /** For what to be let in. */
-export interface AuthTarget extends AbortOptions {
+export interface AuthTarget extends WaitOptions {
   readonly repository: string
 }
 
@@ -165,10 +165,10 @@ export class RegistryAuthorizer {
   async #open(
     entrance: Entrance,
     rejected: Secret | undefined,
-    { signal }: AuthTarget,
+    target: AuthTarget,
   ): Promise<Authorization> {
     if (entrance.kind === 'header') return entrance.authorization
-    const header = await this.#init.tokens.authorization(entrance.request, rejected, signal)
+    const header = await this.#init.tokens.authorization(entrance.request, rejected, target)
     return { header, credential: entrance.request.credential }
   }
 

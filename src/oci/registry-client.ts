@@ -4,7 +4,6 @@ import { maxManifestBytes } from '../core/descriptor.ts'
 import { digestOf, isDigest, type Digest } from '../core/digest.ts'
 import { DigestMismatchError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
-import type { AbortOptions } from '../core/options.ts'
 import type { OriginBody } from '../core/origin.ts'
 import type { Random } from '../core/random.ts'
 import { Failover } from './failover.ts'
@@ -12,6 +11,7 @@ import { manifestMediaTypes } from './image-manifest.ts'
 import { RangeHabits } from './range-habits.ts'
 import { readRange, type RangeAnswer } from './range-reader.ts'
 import type { RegistryEndpoint } from './registry-endpoint.ts'
+import { growingWaits, type WaitOptions } from './wait-options.ts'
 
 /** A manifest or an index as the registry has it. */
 export interface ManifestAnswer {
@@ -25,7 +25,7 @@ export interface ManifestAnswer {
 }
 
 /** What to read of a blob. */
-export interface BlobOptions extends AbortOptions {
+export interface BlobOptions extends WaitOptions {
   /** @defaultValue the whole blob */
   readonly range?: ByteRange | undefined
   /** Length of the whole, where it is known. What the registry says must agree. */
@@ -59,6 +59,11 @@ export class RegistryClient {
     return this.#init.registry
   }
 
+  /** Hosts that are asked: mirrors, and last the registry's own. */
+  get hosts(): readonly string[] {
+    return this.#init.endpoints.map(({ name }) => name)
+  }
+
   /**
    * Gets a manifest or an index.
    *
@@ -69,14 +74,13 @@ export class RegistryClient {
   async manifest(
     repository: string,
     name: string,
-    options: AbortOptions = {},
+    options: WaitOptions = {},
   ): Promise<ManifestAnswer> {
-    const failover = this.#failover(options)
+    const waits = this.#waits(options)
+    const failover = this.#failover(waits)
     for (;;) {
       try {
-        return await failover.attempt((endpoint) =>
-          readManifest(endpoint, repository, name, options),
-        )
+        return await failover.attempt((endpoint) => readManifest(endpoint, repository, name, waits))
       } catch (error) {
         await failover.retries.next(error)
       }
@@ -88,8 +92,9 @@ export class RegistryClient {
    * @throws {@link OriginError} as the registry fails; the body likewise, after having been resumed in vain
    */
   blob(repository: string, digest: Digest, options: BlobOptions = {}): Promise<OriginBody> {
-    const { range, sizeBytes, signal } = options
-    const failover = this.#failover(options)
+    const { range, sizeBytes } = options
+    const waits = this.#waits(options)
+    const failover = this.#failover(waits)
     const habitsOf = new Map(this.#init.endpoints.map((endpoint) => [endpoint, new RangeHabits()]))
     const ask = async (
       endpoint: RegistryEndpoint,
@@ -98,7 +103,7 @@ export class RegistryClient {
     ): Promise<RangeAnswer> => {
       const habits = habitsOf.get(endpoint) ?? new RangeHabits()
       const headers = habits.headersFor(offset, end, sizeBytes)
-      const request = { repository, path: `blobs/${digest}`, headers, signal }
+      const request = { repository, path: `blobs/${digest}`, headers, ...waits }
       const answer = await endpoint.send(request)
       const askedRange = 'range' in headers
       return {
@@ -116,9 +121,14 @@ export class RegistryClient {
     })
   }
 
-  #failover({ signal }: AbortOptions): Failover {
+  /** Waits of one operation, wherever in it they come up. */
+  #waits({ signal, onWait }: WaitOptions): WaitOptions {
+    return { signal, onWait: growingWaits(this.#init.clock, onWait) }
+  }
+
+  #failover(waits: WaitOptions): Failover {
     const { endpoints, clock, random, logger } = this.#init
-    return new Failover(endpoints, { clock, random, signal }, logger)
+    return new Failover(endpoints, { clock, random, ...waits }, logger)
   }
 }
 
@@ -126,14 +136,14 @@ async function readManifest(
   endpoint: RegistryEndpoint,
   repository: string,
   name: string,
-  { signal }: AbortOptions,
+  waits: WaitOptions,
 ): Promise<ManifestAnswer> {
   const headers = { accept: manifestMediaTypes.join(', ') }
   const { response, usedCredentials } = await endpoint.send({
     repository,
     path: `manifests/${name}`,
     headers,
-    signal,
+    ...waits,
   })
   const bytes = await response.bytes(maxManifestBytes)
   const digest = digestOf(bytes)

@@ -1,20 +1,18 @@
-import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
 import { parseChallenges } from './auth-challenge.ts'
-import type { CircuitBreaker } from './circuit-breaker.ts'
 import { secretsOf } from './credential.ts'
 import { refusalError } from './distribution-error.ts'
+import type { GatedHost, HostGates } from './host-gates.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpResponse } from './http-response.ts'
 import type { Authorization, AuthTarget, RegistryAuthorizer } from './registry-authorizer.ts'
-import type { RequestQueue } from './request-queue.ts'
-import { parseRetryAfter } from './retry-after.ts'
+import type { WaitOptions } from './wait-options.ts'
 
 /** How often one request comes back with something better after it was refused. */
 const maxAuthRounds = 2
 
 /** A GET below `/v2/<repository>/`. */
-export interface EndpointRequest extends AuthTarget {
+export interface EndpointRequest extends AuthTarget, WaitOptions {
   /** `manifests/latest`, `blobs/sha256:…`. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
@@ -26,22 +24,15 @@ export interface EndpointAnswer {
   readonly usedCredentials: boolean
 }
 
-/** What is known of a host, and the way to it; one for all registries that it serves. */
-export interface RegistryHost {
-  readonly queue: RequestQueue
-  readonly breaker: CircuitBreaker
-}
-
 /** What an endpoint consists of. */
 export interface EndpointInit {
   /** Below which `/v2/` is. */
   readonly url: URL
   /** Of a mirror: the registry that it stands in for. */
   readonly mirrorOf: string | undefined
-  readonly host: RegistryHost
+  readonly gates: HostGates
   readonly http: HttpClient
   readonly auth: RegistryAuthorizer
-  readonly clock: Clock
 }
 
 /** One server that has what a registry has: the registry itself, or a mirror. All requests to it come through here. */
@@ -64,40 +55,47 @@ export class RegistryEndpoint {
    * @throws {@link OriginError} for every status but 200 and 206, and when there is no answer
    */
   async send(request: EndpointRequest): Promise<EndpointAnswer> {
-    const { clock, host } = this.#init
-    const release = await host.queue.enter(request.signal)
-    const waitMs = host.breaker.admit(clock.monotonicMs())
+    const { gates } = this.#init
+    const host = gates.of(this.name)
+    const release = await host.queue.enter(request)
+    const waitMs = host.breaker.admit(gates.clock.monotonicMs())
     if (waitMs > 0) {
       release()
       throw this.#down(waitMs)
     }
     try {
-      const { response, authorization } = await this.#sendAuthorized(request)
+      const { response, authorization } = await this.#sendAuthorized(request, host)
+      // What was refused on the way was refused to somebody who showed less, and says nothing about who was let in.
+      const retryAfterMs = gates.heard(this.name, response)
       if (response.status !== 200 && response.status !== 206) {
-        throw await this.#refusal(response, request, authorization)
+        throw await this.#refusal(response, retryAfterMs, request, authorization)
       }
       host.breaker.succeeded()
       void response.closed.then(release)
       return { response, usedCredentials: authorization?.credential !== undefined }
     } catch (error) {
       release()
-      this.#noteFailure(error)
+      this.#noteFailure(error, host)
       throw error
     }
   }
 
   async #sendAuthorized(
     request: EndpointRequest,
+    { queue }: GatedHost,
   ): Promise<{ response: HttpResponse; authorization: Authorization | undefined }> {
-    const { http, auth } = this.#init
+    const { http, auth, gates } = this.#init
     const url = this.#urlOf(request)
     const { headers, signal } = request
     let authorization = await auth.authorization(request)
     for (let round = 0; ; round++) {
+      // The door may have closed while a token was on its way.
+      await queue.pass(request)
       const response = await http.send({
         url,
         headers,
         authorization: authorization?.header,
+        onRedirect: (answer) => void gates.heard(this.name, answer),
         signal,
       })
       if (response.status < 400 || round === maxAuthRounds) return { response, authorization }
@@ -125,14 +123,11 @@ export class RegistryEndpoint {
 
   async #refusal(
     response: HttpResponse,
+    retryAfterMs: number | undefined,
     { repository, path }: EndpointRequest,
     authorization: Authorization | undefined,
   ): Promise<OriginError> {
     const { status } = response
-    const retryAfterMs = parseRetryAfter(response.header('retry-after'), this.#init.clock.wallMs())
-    if (retryAfterMs !== undefined && (status === 429 || status === 503)) {
-      this.#init.host.queue.holdOff(retryAfterMs)
-    }
     const body = await response.errorBody()
     const { header, credential } = authorization ?? {}
     const secrets = [...(header ? [header] : []), ...(credential ? secretsOf(credential) : [])]
@@ -142,13 +137,12 @@ export class RegistryEndpoint {
     )
   }
 
-  #noteFailure(error: unknown): void {
-    const { clock, host } = this.#init
+  #noteFailure(error: unknown, { breaker }: GatedHost): void {
     // What is no answer at all (an aborted caller) says nothing.
-    if (!(error instanceof OriginError)) return host.breaker.abandoned()
+    if (!(error instanceof OriginError)) return breaker.abandoned()
     const isDown = error.code === 'ERR_ORIGIN_UNAVAILABLE' || error.code === 'ERR_ORIGIN_TIMEOUT'
-    if (isDown) host.breaker.failed(clock.monotonicMs())
-    else host.breaker.succeeded()
+    if (isDown) breaker.failed(this.#init.gates.clock.monotonicMs())
+    else breaker.succeeded()
   }
 
   #down(waitMs: number): OriginError {

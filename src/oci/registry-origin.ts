@@ -1,11 +1,11 @@
 import { rangeWithin, type ByteRange } from '../core/byte-range.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
-import type { AbortOptions } from '../core/options.ts'
 import type { Origin, OriginBody } from '../core/origin.ts'
 import { parseReference, printReference, type Reference } from '../core/reference.ts'
 import { Registries } from './registries.ts'
 import type { ManifestAnswer, RegistryClient } from './registry-client.ts'
+import type { WaitOptions } from './wait-options.ts'
 
 /**
  * Settings of {@link registryOrigin}.
@@ -55,12 +55,13 @@ export function registryOrigin(options: RegistryOriginOptions): Origin {
   const client = registries.client(registry)
   return {
     name: `${registry}/${repository}`,
+    hosts: client.hosts,
     read:
       kind === 'manifest'
         ? manifestReader(client, repository, digest)
-        : async (range, { signal } = {}) => {
+        : async (range, { signal, onWait } = {}) => {
             signal?.throwIfAborted()
-            return client.blob(repository, digest, { range, sizeBytes: size, signal })
+            return client.blob(repository, digest, { range, sizeBytes: size, signal, onWait })
           },
   }
 }
@@ -76,10 +77,10 @@ function manifestReader(
   let known: ManifestAnswer | undefined
   return async (
     range: ByteRange | undefined,
-    { signal }: AbortOptions = {},
+    options: WaitOptions = {},
   ): Promise<OriginBody> => {
-    signal?.throwIfAborted()
-    known ??= await client.manifest(repository, digest, { signal })
+    options.signal?.throwIfAborted()
+    known ??= await client.manifest(repository, digest, options)
     const { bytes, mediaType, usedCredentials } = known
     const { offset, length } = rangeWithin(bytes.byteLength, range)
     return {

@@ -2,6 +2,7 @@ import { sleep, type Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
 import type { Random } from '../core/random.ts'
 import { holdProcess } from './process-hold.ts'
+import type { WaitOptions } from './wait-options.ts'
 
 /** Tries of one operation in all, those that brought much aside. */
 const maxTries = 5
@@ -11,10 +12,9 @@ const firstBackoffMs = 250
 const progressBytes = 1024 * 1024
 
 /** What retries wait with. */
-export interface RetryContext {
+export interface RetryContext extends WaitOptions {
   readonly clock: Clock
   readonly random: Random
-  readonly signal?: AbortSignal | undefined
 }
 
 /** How often one operation may still fail. */
@@ -47,9 +47,15 @@ export class Retries {
       throw failure
     }
     if (this.#failures >= maxTries) throw failure
-    const { clock, random, signal } = this.#context
-    const backoffMs = firstBackoffMs * 2 ** (this.#failures - 1)
+    const { clock, random, signal, onWait } = this.#context
+    const backoffMs = firstBackoffMs * 2 ** (this.#failures - 1) * (0.5 + random.next() / 2)
+    if (asksToWait(failure)) onWait?.(Math.max(backoffMs, failure.retryAfterMs ?? 0))
     const release = holdProcess()
-    await sleep(clock, backoffMs * (0.5 + random.next() / 2), signal).finally(release)
+    await sleep(clock, backoffMs, signal).finally(release)
   }
+}
+
+/** Whether it is the host's wish that we wait, rather than our own. */
+function asksToWait({ code, status, retryAfterMs }: OriginError): boolean {
+  return code === 'ERR_ORIGIN_RATE' || (status === 503 && retryAfterMs !== undefined)
 }

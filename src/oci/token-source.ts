@@ -1,15 +1,15 @@
-import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
 import { SharedAttempts } from '../core/shared-attempts.ts'
 import { basicAuthorization, secretsOf, type Credential } from './credential.ts'
 import { refusalError } from './distribution-error.ts'
+import type { HostGates } from './host-gates.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpResponse } from './http-response.ts'
 import { parseJsonObject } from './json.ts'
 import { LruMap } from './lru-map.ts'
 import type { Realm } from './realm-policy.ts'
-import { parseRetryAfter } from './retry-after.ts'
 import { Secret } from './secret.ts'
+import type { WaitOptions } from './wait-options.ts'
 
 const maxTokenBytes = 256 * 1024
 const maxTokens = 1000
@@ -44,13 +44,13 @@ interface HeldToken {
  */
 export class TokenSource {
   readonly #http: HttpClient
-  readonly #clock: Clock
+  readonly #gates: HostGates
   readonly #held = new LruMap<string, HeldToken>(maxTokens)
   readonly #asking = new SharedAttempts<Secret>()
 
-  constructor(http: HttpClient, clock: Clock) {
+  constructor(http: HttpClient, gates: HostGates) {
     this.#http = http
-    this.#clock = clock
+    this.#gates = gates
   }
 
   /**
@@ -60,29 +60,42 @@ export class TokenSource {
    * @throws {@link OriginError} `ERR_ORIGIN_AUTH` when the service refuses or talks nonsense; as its network fails
    * otherwise
    */
-  authorization(request: TokenRequest, rejected?: Secret, signal?: AbortSignal): Promise<Secret> {
+  async authorization(
+    request: TokenRequest,
+    rejected?: Secret,
+    options: WaitOptions = {},
+  ): Promise<Secret> {
     const { realm, service, scope, credential } = request
     const key = JSON.stringify([realm.url.href, service, scope, credential?.id])
-    const held = this.#held.get(key)
-    if (held && held.header !== rejected && held.expiresMs > this.#clock.monotonicMs()) {
-      return Promise.resolve(held.header)
+    const held = this.#heldHeader(key, rejected)
+    if (held) return held
+    // Without a turn: whoever wants a token has one already, at a registry that may be the same host.
+    await this.#gates.of(realm.url.host).queue.pass(options)
+    const fetch = async (): Promise<Secret> => {
+      const token = await this.#ask(request)
+      this.#held.set(key, token)
+      return token.header
     }
-    return this.#asking.join(
-      key,
-      async () => {
-        const token = await this.#ask(request)
-        this.#held.set(key, token)
-        return token.header
-      },
-      signal,
-    )
+    // Another one may have got it meanwhile.
+    return this.#heldHeader(key, rejected) ?? this.#asking.join(key, fetch, options.signal)
+  }
+
+  #heldHeader(key: string, rejected: Secret | undefined): Secret | undefined {
+    const held = this.#held.get(key)
+    const isGood = held?.header !== rejected && (held?.expiresMs ?? 0) > this.#nowMs
+    return isGood ? held?.header : undefined
+  }
+
+  get #nowMs(): number {
+    return this.#gates.clock.monotonicMs()
   }
 
   async #ask(request: TokenRequest): Promise<HeldToken> {
     const { realm } = request
-    const askedMs = this.#clock.monotonicMs()
+    const askedMs = this.#nowMs
     const response = await this.#send(request)
-    if (response.status !== 200) throw await this.#refusal(response, request)
+    const retryAfterMs = this.#gates.heard(realm.url.host, response)
+    if (response.status !== 200) throw await this.#refusal(response, retryAfterMs, request)
     const json = parseJsonObject(await tokenBytes(response, realm.url))
     const token = json?.['token'] ?? json?.['access_token']
     if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
@@ -124,10 +137,10 @@ export class TokenSource {
 
   async #refusal(
     response: HttpResponse,
+    retryAfterMs: number | undefined,
     { realm, credential }: TokenRequest,
   ): Promise<OriginError> {
     const body = await response.errorBody()
-    const retryAfterMs = parseRetryAfter(response.header('retry-after'), this.#clock.wallMs())
     const secrets = credential && secretsOf(credential)
     const answer = { status: response.status, retryAfterMs, body, secrets }
     const error = refusalError(answer, `token service ${realm.url.host}`)

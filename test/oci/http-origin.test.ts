@@ -67,6 +67,16 @@ describe('httpOrigin', () => {
     assert.ok(clock.monotonicMs() - started >= 9000)
   })
 
+  test('waits on the clock of the registries whose queue it shares', async () => {
+    const { harness, server, url } = await serveContent()
+    await using _ = harness
+    server.fault(content.digest, { status: 502, times: 1 })
+    const registries = harness.registries([server], { clock })
+    const started = clock.monotonicMs()
+    assert.deepEqual(await clock.skipping(bytesOf(httpOrigin(url, { registries }).read(undefined))), whole)
+    assert.ok(clock.monotonicMs() > started)
+  })
+
   test('what is not there is not found', async () => {
     await using server = await serveHttp((_, response) => response.writeHead(404).end())
     await assert.rejects(httpOrigin(server.url, { clock }).read(undefined), { code: 'ERR_ORIGIN_NOT_FOUND' })

@@ -221,6 +221,7 @@ describe('ManifestResolver with a fetch of its caller', () => {
     await resolver.resolve(at(':multi'), { platform: 'linux/amd64', fetch })
     const { digest, size, mediaType }: Descriptor = amd64.manifest
     assert.deepEqual(wanted.map((manifest) => [manifest.digest, manifest.size, manifest.mediaType]), [[digest, size, mediaType]])
+    assert.deepEqual(wanted[0]?.origin.hosts, [origin.host])
     await resolver.resolve(at(`@${arm64.manifest.digest}`), { fetch })
     assert.deepEqual([wanted[1]?.digest, wanted[1]?.size], [arm64.manifest.digest, undefined])
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'vitest'
 import { parseChallenges } from '../../src/oci/auth-challenge.ts'
 import type { CredentialTarget, RegistryAuth } from '../../src/oci/credential.ts'
+import { HostGates } from '../../src/oci/host-gates.ts'
 import { HttpClient } from '../../src/oci/http-client.ts'
 import { RegistryAuthorizer, type Authorization } from '../../src/oci/registry-authorizer.ts'
 import type { RegistryOptions } from '../../src/oci/registry-settings.ts'
@@ -286,7 +287,7 @@ describe('a realm (O17)', () => {
         insecure: true,
         trustedRealms: [],
         credentials: async () => user,
-        tokens: new TokenSource(http, harness.clock),
+        tokens: new TokenSource(http, new HostGates(harness.clock)),
       })
       const challenges = parseChallenges(`Bearer realm="${elsewhere.url}/token"`)
       return (rejected) => authorizer.answer({ status: 401, challenges }, rejected, { repository: 'app' })

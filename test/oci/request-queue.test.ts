@@ -15,7 +15,7 @@ beforeEach(() => {
 
 /** Notes when it is let in; what it returns ends its turn. */
 async function enter(name: string, signal?: AbortSignal): Promise<() => void> {
-  const release = await queue.enter(signal)
+  const release = await queue.enter({ signal })
   entered.push(name)
   return release
 }
@@ -88,6 +88,56 @@ describe('RequestQueue', () => {
     controller.abort()
     await rejected
     assert.equal(clock.timerCount, 0)
+  })
+
+  test('who only passes needs no turn, but an open door', async () => {
+    const passed = async (name: string): Promise<void> => {
+      await queue.pass()
+      entered.push(name)
+    }
+    const [a] = [enter('a'), enter('b'), enter('c'), passed('d')]
+    await setImmediate()
+    assert.deepEqual(entered, ['a', 'b', 'd'])
+    queue.holdOff(5000)
+    void passed('e')
+    ;(await a)()
+    clock.advance(4999)
+    await setImmediate()
+    assert.deepEqual(entered, ['a', 'b', 'd'])
+    clock.advance(1)
+    await setImmediate()
+    assert.deepEqual(entered.slice(3).toSorted(), ['c', 'e'])
+  })
+
+  test('who waits for the door is told for how long, and again when that grows', async () => {
+    const told: string[] = []
+    const onWait = (name: string) => (ms: number) => void told.push(`${name} ${ms}`)
+    const [a] = [queue.enter({ onWait: onWait('a') }), queue.enter(), queue.enter({ onWait: onWait('c') })]
+    assert.deepEqual(told, [])
+    queue.holdOff(5000)
+    clock.advance(2000)
+    void queue.pass({ onWait: onWait('d') })
+    queue.holdOff(1000)
+    queue.holdOff(6000)
+    assert.deepEqual(told, ['c 5000', 'd 3000', 'd 6000', 'c 6000'])
+    ;(await a)()
+    clock.advance(6000)
+    queue.holdOff(1000)
+    assert.equal(told.length, 4)
+  })
+
+  test('is idle while nobody uses it and the door is open', async () => {
+    assert.equal(queue.isIdle, true)
+    const release = await queue.enter()
+    assert.equal(queue.isIdle, false)
+    release()
+    assert.equal(queue.isIdle, true)
+    queue.holdOff(1000)
+    assert.equal(queue.isIdle, false)
+    const passed = queue.pass()
+    clock.advance(1000)
+    await passed
+    assert.equal(queue.isIdle, true)
   })
 
   test('who comes aborted is not let in', async () => {
