@@ -4,7 +4,10 @@ import { maxPieceBytes, maxPieceCount, pieceLayout } from '../../src/core/piece-
 import type {
   BitfieldMessage,
   ControlMessage,
-    Message,
+  LeaseGrant,
+  Location,
+  Member,
+  Message,
   PieceRun,
   Reply,
   Request,
@@ -32,6 +35,19 @@ const place = fc
 const run: Made<PieceRun> = piece.chain((first) =>
   fc.integer({ min: 1, max: maxPieceCount - first }).map((count) => ({ first, count })),
 )
+
+const runs = fc.array(run, { maxLength: limits.runs })
+
+const location: Made<Location> = record({ region: place, zone: place, rack: place })
+const member: Made<Member> = record({
+  peerId: bytes(limits.peerIdBytes),
+  supernode: fc.boolean(),
+  location,
+  addresses: fc.array(bytes(limits.addressBytes), { maxLength: limits.addressesPerMember }),
+})
+
+const grant: Made<LeaseGrant> = record({ source: fc.option(member, { nil: undefined }), runs })
+const leaseNumber = fc.oneof(fc.nat(300), fc.maxSafeNat())
 
 const knownSize = fc.oneof(fc.integer({ min: 1, max: 2 ** 26 }), fc.integer({ min: 1, max: 2 ** 40 }))
 
@@ -64,19 +80,15 @@ export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage
     type: fc.constant('hello' as const),
     version: fc.oneof(fc.constant(1), fc.maxSafeNat()),
     supernode: fc.boolean(),
-    location: record({ region: place, zone: place, rack: place }),
+    location,
   }),
-  record({ type: fc.constant('join' as const), topic: digest }),
+  record({ type: fc.constant('join' as const), topic: digest, asks: fc.boolean() }),
   record({
     type: fc.constant('members' as const),
     topic: digest,
-    members: fc.array(
-      record({
-        peerId: bytes(limits.peerIdBytes),
-        addresses: fc.array(bytes(limits.addressBytes), { maxLength: limits.addressesPerMember }),
-      }),
-      { maxLength: limits.members },
-    ),
+    busy: fc.boolean(),
+    members: fc.array(member, { maxLength: limits.members }),
+    nearer: fc.array(member, { maxLength: limits.nearer }),
   }),
   bitfield,
   hashes,
@@ -88,9 +100,34 @@ export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage
   record({
     type: fc.constant('fetching' as const),
     digest,
-    runs: fc.array(run, { maxLength: limits.runsPerFetching }),
+    runs,
   }),
   record({ type: fc.constant('forget' as const), digest }),
+  record({ type: fc.constant('inline' as const), digest, bytes: fc.oneof(bytes(40, 1), bytes(limits.inlineBytes, 1)) }),
+  record({
+    type: fc.constant('lease-ask' as const),
+    digest,
+    sizeBytes: fc.oneof(fc.constant(0), knownSize),
+    holder: bytes(limits.peerIdBytes),
+    takeover: fc.boolean(),
+    hops: fc.nat(limits.leaseHops),
+    region: place,
+    number: leaseNumber,
+    rateBytesPerSecond: fc.oneof(fc.nat(300), fc.integer({ min: 0, max: limits.leaseRateBytesPerSecond })),
+    count: fc.nat(limits.leasePieces),
+    held: runs,
+    wanted: runs,
+  }),
+  record({
+    type: fc.constant('lease' as const),
+    digest,
+    holder: bytes(limits.peerIdBytes),
+    number: leaseNumber,
+    validMs: fc.nat(limits.leaseMs),
+    retryAfterMs: fc.nat(limits.leaseMs),
+    grants: fc.array(grant, { maxLength: limits.grantsPerLease }),
+  }),
+  record({ type: fc.constant('hold-off' as const), topic: digest, durationMs: fc.nat(limits.holdOffMs) }),
 )
 
 export const request: Made<Request> = record({

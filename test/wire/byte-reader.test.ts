@@ -36,6 +36,11 @@ describe('ByteReader', () => {
     assert.throws(() => reader('03070809').bytes(2), violated)
   })
 
+  test('a length below the least is refused', () => {
+    assert.deepEqual(reader('0107').bytes(2, 1), Uint8Array.of(7))
+    assert.throws(() => reader('00').bytes(2, 1), violated)
+  })
+
   test('a length beyond the payload is refused', () => {
     assert.throws(() => reader('03ffff').bytes(100), violated)
     assert.throws(() => reader('03ffff').text(100), violated)

@@ -27,6 +27,7 @@ describe('ByteWriter', () => {
     ['a number above its limit', (to) => to.varint(6, 5)],
     ['a number below its limit', (to) => to.varint(0, 5, 1)],
     ['too many bytes', (to) => to.bytes(new Uint8Array(3), 2)],
+    ['fewer bytes than the least', (to) => to.bytes(new Uint8Array(), 2, 1)],
     ['too few bytes', (to) => to.fixed(new Uint8Array(3), 4)],
     ['a text with too many bytes for its characters', (to) => to.text('üü', 3)],
     ['half a surrogate pair', (to) => to.text('\ud83e', 64)],

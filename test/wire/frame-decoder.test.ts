@@ -5,14 +5,14 @@ import { digestOf } from '../../src/core/digest.ts'
 import { PeerError } from '../../src/core/errors.ts'
 import { controlMessages, encodeFrame, replyMessages, requestMessages } from '../../src/wire/codec.ts'
 import { FrameDecoder } from '../../src/wire/frame-decoder.ts'
-import type { ControlMessage, Message } from '../../src/wire/messages.ts'
+import type { ControlMessage, Member, Message } from '../../src/wire/messages.ts'
 import { limits } from '../../src/wire/protocol.ts'
 import { bytes, controlMessage, cut, cuts, reply, request } from './arbitrary-message.ts'
 import { fuzz } from './fuzz.ts'
 
 const violated = { code: 'ERR_PEER_PROTOCOL' }
 const digest = digestOf(Uint8Array.of(1))
-const join: ControlMessage = { type: 'join', topic: digest }
+const join: ControlMessage = { type: 'join', topic: digest, asks: true }
 
 describe('FrameDecoder', () => {
   test('finds the same messages however the stream is cut, though the transport uses its memory again', () => {
@@ -37,7 +37,7 @@ describe('FrameDecoder', () => {
 
   test('any bytes are read or refused with a code, and once refused always', () => {
     const likelyFrame = fc
-      .tuple(fc.oneof(fc.integer({ min: 0, max: 9 }), fc.constant(0x80)), bytes(60))
+      .tuple(fc.oneof(fc.integer({ min: 0, max: 0x0d }), fc.constant(0x80)), bytes(60))
       .map(([code, payload]) => frame(code, payload))
     const noise = fc.array(fc.oneof(likelyFrame, controlMessage.map(encodeFrame), bytes(20)), { maxLength: 6 })
     fc.assert(
@@ -95,10 +95,34 @@ describe('FrameDecoder', () => {
   })
 
   test('what a message keeps does not keep the chunk', () => {
+    const member: Member = {
+      peerId: new Uint8Array(38),
+      supernode: false,
+      location: { region: '', zone: '', rack: '' },
+      addresses: [new Uint8Array(8)],
+    }
+    const runs = [{ first: 0, count: 1 }]
+    const holder = new Uint8Array(38)
     const sent: ControlMessage[] = [
       { type: 'bitfield', digest, sizeBytes: 1, wants: false, complete: false, private: false, bits: Uint8Array.of(0x80) },
       { type: 'hashes', digest, first: 0, hashes: [new Uint8Array(32)] },
-      { type: 'members', topic: digest, members: [{ peerId: new Uint8Array(38), addresses: [new Uint8Array(8)] }] },
+      { type: 'members', topic: digest, busy: false, members: [member], nearer: [member] },
+      { type: 'inline', digest, bytes: new Uint8Array(5) },
+      {
+        type: 'lease-ask',
+        digest,
+        sizeBytes: 1,
+        holder,
+        takeover: false,
+        hops: 0,
+        region: '',
+        number: 0,
+        rateBytesPerSecond: 1,
+        count: 1,
+        held: [],
+        wanted: runs,
+      },
+      { type: 'lease', digest, holder, number: 1, validMs: 1, retryAfterMs: 1, grants: [{ source: member, runs }] },
     ]
     const chunk = Buffer.concat([...sent.map(encodeFrame), frame(0x80, new Uint8Array(60_000))])
     for (const bytes of bytesIn(new FrameDecoder(controlMessages).push(chunk))) {
