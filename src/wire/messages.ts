@@ -132,7 +132,7 @@ export interface LeaseMessage {
 /** A host asks to be left alone. */
 export interface HoldOff {
   readonly type: 'hold-off'
-  /** Hash of the host's name. */
+  /** Stands for the host: a hash of its name. */
   readonly topic: Digest
   readonly durationMs: number
 }
