@@ -1,34 +1,7 @@
 import type { Random } from '../core/random.ts'
 import type { Location } from '../wire/messages.ts'
-import type { KnownPeerRecord } from './known-peers.ts'
+import { PeerBag, type KnownPeerRecord } from './known-peers.ts'
 import { distanceOf, farDistance } from './location.ts'
-
-/** Peers without order: each is added, removed and drawn in constant time. */
-export class PeerBag {
-  readonly #peers: KnownPeerRecord[] = []
-
-  get size(): number {
-    return this.#peers.length
-  }
-
-  at(slot: number): KnownPeerRecord | undefined {
-    return this.#peers[slot]
-  }
-
-  add(peer: KnownPeerRecord): void {
-    peer.bag = this
-    peer.slot = this.#peers.push(peer) - 1
-  }
-
-  remove(peer: KnownPeerRecord): void {
-    const last = this.#peers.pop()
-    if (last && last !== peer) {
-      this.#peers[peer.slot] = last
-      last.slot = peer.slot
-    }
-    peer.bag = undefined
-  }
-}
 
 /** Known peers that are not linked and can be dialled, by their distance: now, or when their time has come. */
 export class DialCandidates {

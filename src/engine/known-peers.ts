@@ -1,5 +1,4 @@
 import type { Location } from '../wire/messages.ts'
-import type { PeerBag } from './dial-candidates.ts'
 import { unknownLocation } from './location.ts'
 
 /** Peers whose address is remembered; the longest unused are forgotten first. */
@@ -46,7 +45,7 @@ export class KnownPeerRecord implements KnownPeerState {
   readonly key: string
   readonly peerId: string | undefined
   addresses = noAddresses
-  readonly foundBy: string[] = []
+  readonly foundBy: string[]
   linked = false
   dialling = false
   /** Whether its link was opened by this node. */
@@ -60,9 +59,11 @@ export class KnownPeerRecord implements KnownPeerState {
   slot = 0
   #place: Uint8Array | PlaceOf | undefined
 
-  constructor(key: string, peerId: string | undefined, placeOf: PlaceOf | undefined) {
+  constructor(key: string, peerId: string | undefined, foundBy: readonly string[], placeOf: PlaceOf | undefined) {
     this.key = key
     this.peerId = peerId
+    // Not an empty one that grows: that would at once have room for seventeen.
+    this.foundBy = [...foundBy]
     this.#place = peerId === undefined ? undefined : placeOf
   }
 
@@ -76,8 +77,8 @@ export class KnownPeerRecord implements KnownPeerState {
     return !this.linked && !this.dialling
   }
 
-  addWay(way: string): void {
-    if (!this.foundBy.includes(way)) this.foundBy.push(way)
+  addWays(ways: readonly string[]): void {
+    for (const way of ways) if (!this.foundBy.includes(way)) this.foundBy.push(way)
   }
 
   addAddresses(addresses: readonly string[]): void {
@@ -88,6 +89,33 @@ export class KnownPeerRecord implements KnownPeerState {
   addFacts({ location, supernode }: PeerFacts): void {
     this.location = location ?? this.location
     this.supernode = supernode ?? this.supernode
+  }
+}
+
+/** Peers without order: each is added, removed and drawn in constant time. */
+export class PeerBag {
+  readonly #peers: KnownPeerRecord[] = []
+
+  get size(): number {
+    return this.#peers.length
+  }
+
+  at(slot: number): KnownPeerRecord | undefined {
+    return this.#peers[slot]
+  }
+
+  add(peer: KnownPeerRecord): void {
+    peer.bag = this
+    peer.slot = this.#peers.push(peer) - 1
+  }
+
+  remove(peer: KnownPeerRecord): void {
+    const last = this.#peers.pop()
+    if (last && last !== peer) {
+      this.#peers[peer.slot] = last
+      last.slot = peer.slot
+    }
+    peer.bag = undefined
   }
 }
 
@@ -124,8 +152,10 @@ export class KnownPeers {
   }
 
   /** The peer with this key, from now on the one used last. */
-  use(key: string, peerId: string | undefined): KnownPeerRecord {
-    const peer = this.#peers.get(key) ?? new KnownPeerRecord(key, peerId, this.#placeOf)
+  use(key: string, peerId: string | undefined, foundBy: readonly string[]): KnownPeerRecord {
+    const known = this.#peers.get(key)
+    const peer = known ?? new KnownPeerRecord(key, peerId, foundBy, this.#placeOf)
+    known?.addWays(foundBy)
     this.#peers.delete(key)
     this.#peers.set(key, peer)
     return peer

@@ -69,8 +69,7 @@ export class LinkBook {
     const peerId = news.peerId ?? (address === undefined ? undefined : this.#known.peerIdAt(address))
     const key = peerId ?? address
     if (key === undefined || key === this.#self) return undefined
-    const peer = this.#use(key, peerId)
-    peer.addWay(foundBy)
+    const peer = this.#use(key, peerId, [foundBy])
     this.#change(peer, () => {
       peer.addAddresses(news.addresses)
       if (!peer.linked) peer.addFacts(news)
@@ -95,8 +94,7 @@ export class LinkBook {
    * @param facts - what the peer's hello says
    */
   linked(peerId: string, inbound: boolean, facts: PeerFacts = {}): KnownPeerState {
-    const peer = this.#use(peerId, peerId)
-    if (inbound) peer.addWay('inbound')
+    const peer = this.#use(peerId, peerId, inbound ? ['inbound'] : [])
     this.#change(peer, () => {
       peer.linked = true
       peer.dialling = false
@@ -115,8 +113,7 @@ export class LinkBook {
     this.#counts.add(dialled, -1)
     this.#candidates.remove(dialled)
     this.#known.rename(dialled, peerId)
-    const peer = this.#use(peerId, peerId)
-    for (const way of dialled.foundBy) peer.addWay(way)
+    const peer = this.#use(peerId, peerId, dialled.foundBy)
     this.#change(peer, () => {
       peer.addAddresses(dialled.addresses)
       if (!peer.linked) peer.addFacts(dialled)
@@ -181,14 +178,17 @@ export class LinkBook {
   /** How many nodes the network has, this one included, as far as this one can tell. */
   estimateNodeCount(): number {
     if (!this.#placeOf) return 1 + this.knownCount
-    const places = [...this.#known.values()].map((peer) => peer.place).filter((place) => place !== undefined)
+    const places: Uint8Array[] = []
+    for (const { place } of this.#known.values()) if (place) places.push(place)
     return estimateCount(places, this.#placeOf(this.#self))
   }
 
-  *#askable(): Generator<KnownPeerRecord> {
+  #askable(): KnownPeerRecord[] {
+    const askable: KnownPeerRecord[] = []
     for (const peer of this.#known.values()) {
-      if (peer.linked || (peer.addresses.length > 0 && !this.#candidates.isWaiting(peer))) yield peer
+      if (peer.linked || (peer.addresses.length > 0 && !this.#candidates.isWaiting(peer))) askable.push(peer)
     }
+    return askable
   }
 
   #startDial(peer: KnownPeerRecord): void {
@@ -205,8 +205,8 @@ export class LinkBook {
     return ms * (0.5 + this.#random.next() / 2)
   }
 
-  #use(key: string, peerId: string | undefined): KnownPeerRecord {
-    const peer = this.#known.use(key, peerId)
+  #use(key: string, peerId: string | undefined, foundBy: readonly string[]): KnownPeerRecord {
+    const peer = this.#known.use(key, peerId, foundBy)
     const forgotten = this.#known.forgetOldest()
     if (forgotten) this.#candidates.remove(forgotten)
     return peer
