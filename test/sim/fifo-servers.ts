@@ -1,0 +1,26 @@
+/**
+ * Wires that hand on what comes while it comes: a node's downlink, the pipe of a region. Several things may come at
+ * once; together they get the wire's rate, and what was whole first is through first.
+ */
+export class FifoServers {
+  readonly #rates: Float64Array
+  /** When each wire has done the work of all that came so far. */
+  readonly #workedMs: Float64Array
+
+  /** @param rates - bytes per millisecond; `Infinity` for a wire that never delays */
+  constructor(rates: Float64Array) {
+    this.#rates = rates
+    this.#workedMs = new Float64Array(rates.length)
+  }
+
+  /**
+   * Something whose first byte comes at `firstByteMs` and whose last one comes at `lastByteMs`; returns when the last
+   * one is through. To be asked in the order in which things are whole.
+   */
+  pass(server: number, firstByteMs: number, lastByteMs: number, bytes: number): number {
+    // The wire worked on it while it came: four pieces that came together over 16 ms do not wait for each other then.
+    const workedMs = Math.max(this.#workedMs[server]!, firstByteMs) + bytes / this.#rates[server]!
+    this.#workedMs[server] = workedMs
+    return Math.max(lastByteMs, workedMs)
+  }
+}
