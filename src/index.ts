@@ -27,6 +27,8 @@ export type { StoredBlob } from './swarm/stored-blob.ts'
 export type { StoredImage } from './swarm/stored-image.ts'
 export type { SeedHandle, SeedSource } from './swarm/seeding.ts'
 export type { LinkStats, SwarmStats } from './swarm/swarm-stats.ts'
+export type { ExplainedPeer, Explanation } from './swarm/explanation.ts'
+export type { BlobHistoryEvent, OriginReason, TimedBlobEvent } from './swarm/blob-history.ts'
 export type {
   BlobEvent,
   BlobStoredEvent,

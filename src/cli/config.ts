@@ -25,6 +25,8 @@ export interface Settings {
   readonly platform: string | undefined
   readonly insecureHosts: readonly string[]
   readonly origin: 'auto' | 'never'
+  readonly role: 'peer' | 'supernode'
+  readonly supernodes: readonly string[]
   readonly location: { readonly region?: string; readonly zone?: string; readonly rack?: string }
   /** Folder that `pull` writes to. */
   readonly to: string | undefined
@@ -49,7 +51,9 @@ export function readSettings(given: GivenFlags, env: Environment): Settings {
     networkKeyFile: text('network-key-file')?.value,
     platform: optionally(text('platform'), (platform) => checked(platform, platformName)),
     insecureHosts: list('insecure').map((host) => checked(host, hostName)),
-    origin: readOrigin(text('origin')),
+    origin: readChoice(text('origin'), ['auto', 'never']),
+    role: readChoice(text('role'), ['peer', 'supernode']),
+    supernodes: list('supernode').map((address) => checked(address, multiaddr)),
     location: readLocation(text),
     to: text('to')?.value,
     json: enabled('json'),
@@ -134,10 +138,12 @@ function readDiscovery(choices: readonly Sourced[]): DiscoveryChoice[] {
   })
 }
 
-function readOrigin(origin: Sourced | undefined): Settings['origin'] {
-  if (origin === undefined || origin.value === 'auto') return 'auto'
-  if (origin.value === 'never') return 'never'
-  throw badValue(origin, 'write auto or never')
+/** One of two words; the first one by default. */
+function readChoice<Word extends string>(given: Sourced | undefined, words: readonly [Word, Word]): Word {
+  if (given === undefined) return words[0]
+  const word = words.find((each) => each === given.value)
+  if (word !== undefined) return word
+  throw badValue(given, `write ${words.join(' or ')}`)
 }
 
 function readLocation(text: (name: FlagName) => Sourced | undefined): Settings['location'] {

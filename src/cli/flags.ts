@@ -9,6 +9,8 @@ export type FlagName =
   | 'platform'
   | 'insecure'
   | 'origin'
+  | 'role'
+  | 'supernode'
   | 'region'
   | 'zone'
   | 'rack'
@@ -84,6 +86,18 @@ export const commonFlags: readonly Flag[] = [
     value: 'auto|never',
     help: 'whether registries may be asked for what no peer has',
     byDefault: 'auto',
+  },
+  {
+    name: 'role',
+    value: 'peer|supernode',
+    help: 'supernode for a long-lived node that others prefer, and that loads for itself what it is asked for',
+    byDefault: 'peer',
+  },
+  {
+    name: 'supernode',
+    value: 'ADDR',
+    repeatable: true,
+    help: 'multiaddr of a supernode, best with /p2p/ and its peer id at the end',
   },
   { name: 'region', value: 'NAME', help: 'where this node stands; near peers are preferred' },
   { name: 'zone', value: 'NAME', help: 'zone within the region' },

@@ -27,7 +27,7 @@ export async function withSwarm<Result>(
   use: (swarm: Swarm) => Promise<Result>,
   options: { keepIdentity?: boolean } = {},
 ): Promise<Result> {
-  const { listen, location, origin } = settings
+  const { listen, location, origin, role, supernodes } = settings
   const network = settings.networkKeyFile === undefined ? undefined : { key: await readKey(settings.networkKeyFile) }
   await using store = await PieceStore.open(fsBackend(settings.storeDir))
   await using resolver = new ManifestResolver({ registries: insecureRegistries(settings.insecureHosts) })
@@ -38,6 +38,8 @@ export async function withSwarm<Result>(
     listen,
     location,
     origin,
+    role,
+    supernodes,
     logger,
     identityFile: options.keepIdentity ? join(settings.storeDir, 'identity') : undefined,
     discovery: discoveryPlugins(settings),

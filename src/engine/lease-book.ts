@@ -1,9 +1,7 @@
-import type { PieceRun } from '../wire/messages.ts'
+import { leaseMs, type LeaseAnswer, type LeaseGrantTo, type LeaseRequest } from './lease.ts'
 import { RegionBook } from './region-book.ts'
 import { runsFrom } from './session-state.ts'
 
-/** How long a holder may read on without being heard of. */
-export const leaseMs = 3000
 /** A tracker that takes over from another waits this long to hear what is held. */
 const takeoverMs = 1000
 /** Soonest that a node which got nothing may ask again. */
@@ -16,36 +14,6 @@ const maxRetryMs = 30_000
 /** Nodes that were refused together do not come back together. */
 const jitter = 0.5
 const maxRuns = 64
-
-/** What somebody asks of the tracker of a blob. */
-export interface LeaseRequest {
-  /** Peer id, or any other name of who wants to read. */
-  readonly holder: string
-  readonly region: string
-  /** It is to go first. */
-  readonly supernode: boolean
-  /** It knows that another tracker was asked before. */
-  readonly takeover: boolean
-  readonly count: number
-  readonly held: readonly PieceRun[]
-  readonly wanted: readonly PieceRun[]
-  readonly rateBytesPerSecond: number
-}
-
-/** What the tracker answers: all that the holder may read from now on. */
-export interface LeaseAnswer {
-  /** 0 where nothing is granted. */
-  readonly number: number
-  readonly validMs: number
-  readonly retryAfterMs: number
-  readonly grants: readonly LeaseGrantTo[]
-}
-
-export interface LeaseGrantTo {
-  /** Who has the pieces, in another region; without one, the origin. */
-  readonly source: string | undefined
-  readonly runs: readonly PieceRun[]
-}
 
 /** The leases of one blob at its tracker: who may read which pieces from the origin. */
 export class LeaseBook {

@@ -1,6 +1,7 @@
 import type { Digest } from '../core/digest.ts'
 import type { Random } from '../core/random.ts'
-import { LeaseBook, type LeaseAnswer } from './lease-book.ts'
+import type { LeaseAnswer } from './lease.ts'
+import { LeaseBook } from './lease-book.ts'
 import { compareRank, type RankedPeer } from './ranks.ts'
 import type { LinkId } from './session-event.ts'
 import type { LeasedBlob, TrackerEffect, TrackerEvent, TravellingAsk } from './tracker-event.ts'
@@ -219,9 +220,9 @@ export class LeaseDesk {
       .toSorted((a, b) => compareRank(a, b, blob.place))
   }
 
-  #book({ digest, pieceCount, pieceLength }: LeasedBlob): LeaseBook {
+  #book({ digest, sizeBytes, pieceCount, pieceLength }: LeasedBlob): LeaseBook {
     // Who lies about a blob's size shares a book with others who tell the same lie.
-    const key = `${digest}/${pieceCount}`
+    const key = `${digest}/${sizeBytes}`
     const known = this.#books.get(key)
     if (known) return known
     const book = new LeaseBook(pieceCount, pieceLength)

@@ -1,5 +1,4 @@
-import type { LeaseRequest } from './lease-book.ts'
-import { leaseMs } from './lease-book.ts'
+import { leaseMs, type LeaseRequest } from './lease.ts'
 
 /** A blob is read by this many nodes from the start, and by at most so many. */
 const firstFetchers = 2

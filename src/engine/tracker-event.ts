@@ -1,6 +1,6 @@
 import type { Digest } from '../core/digest.ts'
 import type { PieceRun } from '../wire/messages.ts'
-import type { LeaseAnswer, LeaseRequest } from './lease-book.ts'
+import type { LeaseAnswer, LeaseRequest } from './lease.ts'
 import type { RankedPeer } from './ranks.ts'
 import type { LinkId } from './session-event.ts'
 import type { TopicMember } from './topic-members.ts'
@@ -10,6 +10,8 @@ export interface LeasedBlob {
   readonly digest: Digest
   /** The digest's own bytes: where the blob stands among the nodes. */
   readonly place: Uint8Array
+  /** 0 while it is not known. */
+  readonly sizeBytes: number
   /** 1 while the size is not known: then the whole blob is asked for as one. */
   readonly pieceCount: number
   readonly pieceLength: number

@@ -1,7 +1,7 @@
 import { peerIdFromMultihash, peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import * as Multihash from 'multiformats/hashes/digest'
-import type { Member } from '../wire/messages.ts'
+import type { Location, Member } from '../wire/messages.ts'
 import { limits } from '../wire/protocol.ts'
 import type { Libp2pNode } from './libp2p-node.ts'
 
@@ -9,6 +9,12 @@ import type { Libp2pNode } from './libp2p-node.ts'
 export interface MemberPeer {
   readonly peerId: string
   readonly addresses: readonly string[]
+}
+
+/** What is told of a member besides where it is. */
+export interface MemberFacts {
+  readonly location: Location
+  readonly supernode: boolean
 }
 
 /** Turns peers into members of a topic, as the wire carries them, and back. */
@@ -19,18 +25,16 @@ export class MemberAddresses {
     this.#node = node
   }
 
-  /** Where a peer says it listens; `undefined` when it does not. */
-  async describe(peerId: string): Promise<Member | undefined> {
-    const id = peerIdFromString(peerId)
+  /** Where a peer says it listens, or was said to; `undefined` when nobody can be sent to it. */
+  async describe({ peerId, addresses, ...facts }: MemberPeer & MemberFacts): Promise<Member | undefined> {
     try {
-      const peer = await this.#node.peerStore.get(id)
-      const addresses = peer.addresses
-        .map((address) => address.multiaddr.bytes)
-        .filter((bytes) => bytes.byteLength <= limits.addressBytes)
-        .slice(0, limits.addressesPerMember)
-      return addresses.length > 0 ? { peerId: id.toMultihash().bytes, addresses } : undefined
+      const id = peerIdFromString(peerId)
+      const known = await this.#listens(peerId)
+      const told = known.length > 0 ? known : addresses.map((address) => multiaddr(address).bytes)
+      const usable = told.filter((bytes) => bytes.byteLength <= limits.addressBytes).slice(0, limits.addressesPerMember)
+      return usable.length > 0 ? { peerId: id.toMultihash().bytes, addresses: usable, ...facts } : undefined
     } catch {
-      // It is gone from the peer store: nobody can be sent to it.
+      // An address that cannot be written helps nobody.
       return undefined
     }
   }
@@ -43,6 +47,30 @@ export class MemberAddresses {
       return addresses.length > 0 ? { peerId, addresses } : undefined
     } catch {
       return undefined
+    }
+  }
+
+  /** The name of a peer whose id came in binary form; `undefined` when it is malformed. */
+  nameOf(peerIdBytes: Uint8Array): string | undefined {
+    try {
+      return peerIdFromMultihash(Multihash.decode(peerIdBytes)).toString()
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The binary form of a peer's name. */
+  idOf(peerId: string): Uint8Array {
+    return peerIdFromString(peerId).toMultihash().bytes
+  }
+
+  async #listens(peerId: string): Promise<Uint8Array[]> {
+    try {
+      const peer = await this.#node.peerStore.get(peerIdFromString(peerId))
+      return peer.addresses.map((address) => address.multiaddr.bytes)
+    } catch {
+      // It is gone from the peer store.
+      return []
     }
   }
 }

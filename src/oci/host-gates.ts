@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { askedAbsenceMs, type HostAnswer } from './asked-absence.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
-import { LruMap } from './lru-map.ts'
+import { LruMap } from '../core/lru-map.ts'
 import { RequestQueue } from './request-queue.ts'
 import { maxRetryAfterMs } from './retry-after.ts'
 

@@ -1,5 +1,5 @@
 import type { Digest } from '../core/digest.ts'
-import { LruMap } from './lru-map.ts'
+import { LruMap } from '../core/lru-map.ts'
 
 /**
  * A manifest or an index that was had before.

@@ -6,7 +6,7 @@ import {
   type Credential,
   type CredentialProvider,
 } from './credential.ts'
-import { LruMap } from './lru-map.ts'
+import { LruMap } from '../core/lru-map.ts'
 import { judgeRealm, type RealmAsker } from './realm-policy.ts'
 import { Secret } from './secret.ts'
 import type { TokenRequest, TokenSource } from './token-source.ts'

@@ -5,11 +5,12 @@ import { SharedAttempts } from '../core/shared-attempts.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { BlobSession } from './blob-session.ts'
 import { readWhileLoading } from './blob-reader.ts'
-import type { LinkManager } from './link-manager.ts'
+import type { InlineBlobs } from './inline-blobs.ts'
 import type { SessionTable } from './session-table.ts'
 import type { FoundSize, SizeFinder } from './size-finder.ts'
 import { holdBlob, type StoredBlob } from './stored-blob.ts'
 import type { SwarmContext } from './swarm-context.ts'
+import type { TopicTable } from './topic-table.ts'
 import { TransferAccount } from './transfer-account.ts'
 import type { TransferTask } from './transfer-task.ts'
 import type { FetchOptions, LayerRequest } from './transfer.ts'
@@ -32,16 +33,24 @@ type Loading = { readonly session: BlobSession; readonly task: TransferTask }
 export class BlobFetcher {
   readonly #context: SwarmContext
   readonly #sessions: SessionTable
-  readonly #links: LinkManager
+  readonly #topics: TopicTable
   readonly #sizes: SizeFinder
+  readonly #inline: InlineBlobs
   /** However many wait for a blob of unknown size, it is asked for once. */
   readonly #finding = new SharedAttempts<FoundSize>()
 
-  constructor(context: SwarmContext, sessions: SessionTable, links: LinkManager, sizes: SizeFinder) {
-    this.#context = context
-    this.#sessions = sessions
-    this.#links = links
-    this.#sizes = sizes
+  constructor(init: {
+    context: SwarmContext
+    sessions: SessionTable
+    topics: TopicTable
+    sizes: SizeFinder
+    inline: InlineBlobs
+  }) {
+    this.#context = init.context
+    this.#sessions = init.sessions
+    this.#topics = init.topics
+    this.#sizes = init.sizes
+    this.#inline = init.inline
   }
 
   /** Resolves when the blob is whole, verified and in the store. */
@@ -52,6 +61,7 @@ export class BlobFetcher {
     return this.#withSize(request, options, (sizeBytes) =>
       this.#load(request, sizeBytes, async ({ session, task }) => {
         const stats = await task.finish(request.origin, options)
+        this.#inline.learn(request.topic, request.digest, sizeBytes)
         const { private: isPrivate, mediaType } = session
         return holdBlob(this.#context.store, request.digest, { sizeBytes, private: isPrivate, mediaType }, stats)
       }),
@@ -70,6 +80,7 @@ export class BlobFetcher {
     const loading = await this.#open(request, size.sizeBytes)
     const leave = loading.task.join(request.origin)
     const stopLooking = this.#lookForPeers(request, loading.session)
+    this.#takeInline(loading.session)
     try {
       yield* readWhileLoading(loading.session, undefined, options)
     } finally {
@@ -107,11 +118,19 @@ export class BlobFetcher {
     const loading = await this.#open(request, sizeBytes)
     const stopLooking = this.#lookForPeers(request, loading.session)
     try {
-      return await use(loading)
+      const using = use(loading)
+      // What came before is counted from when somebody wants it.
+      this.#takeInline(loading.session)
+      return await using
     } finally {
       stopLooking()
       this.#sessions.leave(loading.session)
     }
+  }
+
+  #takeInline(session: BlobSession): void {
+    const inline = this.#inline.get(session.digest)
+    if (inline) void session.takeInline(inline)
   }
 
   /** A private blob of an open network is looked for nowhere: to ask for it would tell who has it. */
@@ -120,13 +139,13 @@ export class BlobFetcher {
       session.settle()
       return () => {}
     }
-    this.#links.enter(topic)
-    const stop = this.#links.load(topic)
-    void this.#links.look(topic).then(() => session.settle())
+    this.#topics.enter(topic)
+    const stop = this.#topics.load(topic)
+    void this.#topics.look(topic).then(() => session.settle())
     return () => {
       stop()
       // It turned out to be private: that we gather around it is not to be known either.
-      if (!session.shareable) void this.#links.leave(topic)
+      if (!session.shareable) void this.#topics.leave(topic)
     }
   }
 
@@ -165,10 +184,12 @@ export class BlobFetcher {
     distrusted: ReadonlySet<LinkId>,
     signal: AbortSignal,
   ): Promise<FoundSize> {
-    this.#links.enter(topic)
-    const stop = this.#links.load(topic)
+    const inline = this.#inline.get(digest)
+    if (inline && inline.bytes.byteLength <= maxBytes) return { sizeBytes: inline.bytes.byteLength, link: undefined }
+    this.#topics.enter(topic)
+    const stop = this.#topics.load(topic)
     try {
-      const settled = this.#links.look(topic)
+      const settled = this.#topics.look(topic)
       return await this.#sizes.find(digest, { origin, maxBytes, settled, distrusted, signal })
     } finally {
       stop()

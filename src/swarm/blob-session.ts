@@ -1,7 +1,7 @@
 import { Bitfield } from '../core/bitfield.ts'
 import type { ByteRange } from '../core/byte-range.ts'
-import type { Digest } from '../core/digest.ts'
-import { assertNever, DigestMismatchError, OriginError } from '../core/errors.ts'
+import { digestToBytes, type Digest } from '../core/digest.ts'
+import { assertNever, DigestMismatchError } from '../core/errors.ts'
 import type { Origin } from '../core/origin.ts'
 import { pieceRange, type PieceLayout } from '../core/piece-layout.ts'
 import type { Effect } from '../engine/effect.ts'
@@ -10,10 +10,12 @@ import { createSession, type SessionState } from '../engine/session-state.ts'
 import type { StoredPart } from '../store/piece-store.ts'
 import type { ControlMessage } from '../wire/messages.ts'
 import { BlobCopy } from './blob-copy.ts'
+import type { InlineBlob } from './inline-blobs.ts'
 import { orderOf } from './node-order.ts'
-import { OriginFetcher, type OriginPiece } from './origin-fetcher.ts'
+import type { OriginPiece } from './origin-fetcher.ts'
 import { failureOf } from './session-failure.ts'
 import { SessionLinks } from './session-links.ts'
+import { SessionOrigin } from './session-origin.ts'
 import { SessionLoop } from './session-loop.ts'
 import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
 import { TransferAccount } from './transfer-account.ts'
@@ -49,16 +51,14 @@ export class BlobSession {
   readonly #order: Buffer
   readonly #state: SessionState
   readonly #copy: BlobCopy
-  readonly #fetcher: OriginFetcher
+  readonly #source: SessionOrigin
   readonly #links: SessionLinks
   readonly #loop: SessionLoop
   readonly #observers = new Set<SessionObserver>()
   readonly #readers = new Map<object, number>()
-  #origin: Origin | undefined
   #private: boolean
   #closed = false
   #failure: unknown
-  #originError: unknown
   #account: TransferAccount
   /** Writes, drops and the commit follow each other. */
   #writes: Promise<void> = Promise.resolve()
@@ -71,7 +71,14 @@ export class BlobSession {
     this.#private = init.private
     this.#order = orderOf(context.selfId, digest)
     this.#copy = new BlobCopy(context.store, digest, layout, part)
-    this.#fetcher = new OriginFetcher(layout)
+    this.#source = new SessionOrigin({
+      context,
+      digest,
+      layout,
+      dispatch: (event) => this.#loop.dispatch(event),
+      becomePrivate: () => this.becomePrivate(),
+      keep: (piece) => this.#keepFromOrigin(piece),
+    })
     const stored = part?.stored.clone() ?? new Bitfield(layout.pieceCount)
     if (!part) stored.fill()
     this.#state = createSession({
@@ -143,13 +150,12 @@ export class BlobSession {
 
   /** Starts, or goes on with, loading the blob. */
   want(origin: Origin | undefined): void {
-    this.#origin ??= origin
+    this.#source.use(origin)
     if (!this.#state.wanted) {
       this.#failure = undefined
       this.#account = this.#newAccount()
     }
-    const originUsable = this.#usableOrigin !== undefined
-    this.#loop.dispatch({ type: 'demand:changed', wanted: true, originUsable })
+    this.#loop.dispatch({ type: 'demand:changed', wanted: true, originUsable: this.#source.usable })
   }
 
   /** Nobody waits for the blob any more. What is stored stays for the next time. */
@@ -181,7 +187,7 @@ export class BlobSession {
   }
 
   attach(entry: LinkEntry): void {
-    if (this.#closed || !this.shareable || !this.#links.attach(entry)) return
+    if (this.#closed || entry.guest || !this.shareable || !this.#links.attach(entry)) return
     const weYield = Buffer.compare(this.#order, orderOf(entry.link.peerIdBytes, this.digest)) > 0
     this.#loop.dispatch({ type: 'link:opened', link: entry.id, distance: entry.distance, weYield })
   }
@@ -203,6 +209,17 @@ export class BlobSession {
   /** The first round of discovery is over. */
   settle(): void {
     this.#loop.dispatch({ type: 'discovery:settled' })
+  }
+
+  /** A peer sent the whole of a small blob, unasked for; it matches the digest. */
+  async takeInline({ bytes, from }: InlineBlob): Promise<void> {
+    if (this.complete || bytes.byteLength !== this.layout.sizeBytes || this.layout.pieceCount !== 1) return
+    await this.#keepFromPeer(from, 0, [bytes], digestToBytes(this.digest))
+  }
+
+  /** A peer was given a piece whole. */
+  gave(link: LinkId, piece: number): void {
+    this.#loop.dispatch({ type: 'piece:given', link, piece })
   }
 
   /** Whether a peer may have the piece. */
@@ -229,8 +246,9 @@ export class BlobSession {
     if (this.#closed) return
     if (!this.complete) this.unwant()
     this.#closed = true
+    this.#context.leases.forget(this.digest)
     this.#loop.stop()
-    this.#fetcher.stop()
+    this.#source.stop()
     this.#notify()
     await this.#writes
     await this.#copy.part?.close()
@@ -258,10 +276,13 @@ export class BlobSession {
         this.#links.cancel(effect.link, effect.piece)
         break
       case 'fetch':
-        this.#fetch(effect.run, effect.first, effect.count)
+        this.#source.fetch(effect, this.#state)
         break
       case 'trim':
-        this.#fetcher.trim(effect.run, effect.count)
+        this.#source.trim(effect.run, effect.count)
+        break
+      case 'ask-lease':
+        this.#context.leases.ask(digest, this.layout, effect, (event) => this.#loop.dispatch(event))
         break
       case 'check':
         void this.#write(() => this.#commit())
@@ -277,41 +298,11 @@ export class BlobSession {
         this.#notify()
         break
       case 'fail':
-        this.#fail(failureOf(effect.reason, digest, this.#usableOrigin?.name, this.#originError))
+        this.#fail(failureOf(effect.reason, digest, this.#source.name, this.#source.error))
         break
       default:
         assertNever(effect)
     }
-  }
-
-  get #usableOrigin(): Origin | undefined {
-    return this.#context.originAllowed ? this.#origin : undefined
-  }
-
-  #fetch(run: number, first: number, count: number): void {
-    const origin = this.#usableOrigin
-    if (!origin) return
-    this.#fetcher.start(run, first, count, origin, {
-      moved: () => this.#loop.dispatch({ type: 'origin:moved', run }),
-      answered: async ({ usedCredentials }) => {
-        if (usedCredentials) await this.becomePrivate()
-      },
-      piece: (piece) => this.#keepFromOrigin(piece),
-      ended: () => this.#loop.dispatch({ type: 'origin:ended', run }),
-      failed: (error) => this.#originFailed(run, error),
-    })
-  }
-
-  #originFailed(run: number, error: unknown): void {
-    this.#originError = error
-    this.#context.logger.info('the origin failed', { digest: this.digest, origin: this.#origin?.name, error })
-    const known = error instanceof OriginError ? error : undefined
-    this.#loop.dispatch({
-      type: 'origin:failed',
-      run,
-      retryable: known?.retryable ?? false,
-      retryAfterMs: known?.retryAfterMs,
-    })
   }
 
   #keepFromPeer(entry: LinkEntry, piece: number, chunks: readonly Uint8Array[], hash: Uint8Array): Promise<void> {
@@ -351,13 +342,17 @@ export class BlobSession {
       await this.#copy.part?.commit({ mediaType: this.mediaType })
     } catch (error) {
       if (!(error instanceof DigestMismatchError)) throw error
-      this.#originError = error
+      this.#source.error = error
+      this.#context.history.note(this.digest, { type: 'blob:mismatched' })
       this.#loop.dispatch({ type: 'blob:checked', ok: false })
       return
     }
     this.#copy.completed()
     this.#loop.dispatch({ type: 'blob:checked', ok: true })
-    this.#context.emit('blob:stored', { digest: this.digest, stats: this.#account.stats(this.now()) })
+    const stats = this.#account.stats(this.now())
+    this.#context.history.completed(this.digest, stats)
+    if (!this.#private && stats.bytes.origin > 0) this.#context.leases.handIn(this.digest)
+    this.#context.emit('blob:stored', { digest: this.digest, stats })
     if (this.#withheld) this.#context.emit('sharing:withheld', { digest: this.digest })
   }
 

@@ -10,6 +10,7 @@ import { CombinedDiscovery } from '../discovery/combined-discovery.ts'
 import type { DiscoveryPlugin } from '../discovery/discovery.ts'
 import { dht } from '../discovery/dht-discovery.ts'
 import { mdns } from '../discovery/mdns-discovery.ts'
+import { peers } from '../discovery/static-discovery.ts'
 import { loadIdentitySeed } from '../net/identity.ts'
 import { createDefaultNode, type Libp2pNode } from '../net/libp2p-node.ts'
 import { parseNetworkKey } from '../net/network-key.ts'
@@ -17,6 +18,8 @@ import { ManifestResolver } from '../oci/manifest-resolver.ts'
 import { fsBackend } from '../store/fs-backend.ts'
 import { PieceStore } from '../store/piece-store.ts'
 import type { Location } from '../wire/messages.ts'
+import type { Link } from '../net/link.ts'
+import { BlobHistories } from './blob-history.ts'
 import { SwarmNode } from './swarm-node.ts'
 import type { LocationOptions, SwarmOptions } from './swarm-init.ts'
 import { Swarm } from './swarm.ts'
@@ -24,6 +27,7 @@ import { Swarm } from './swarm.ts'
 const mib = 1024 * 1024
 const defaultMemoryBytes = 64 * mib
 const defaultMaxLinks = 64
+const defaultSupernodeLinks = 512
 
 /**
  * Starts a node: it listens, looks for peers, offers what its store holds, and fetches what it is asked for.
@@ -61,9 +65,19 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
         closedNetwork: settings.networkKey !== undefined,
         originAllowed: settings.origin === 'auto',
         inFlightBytes: settings.memoryBytes,
+        supernode: settings.supernode,
+        history: new BlobHistories(clock),
       }
       const { location, maxLinks } = settings
-      return new SwarmNode({ context, resolver, node, location, maxLinks, release: () => made[Symbol.asyncDispose]() })
+      return new SwarmNode({
+        context,
+        resolver,
+        node,
+        location,
+        maxLinks,
+        isSupernode: supernodeTest(settings),
+        release: () => made[Symbol.asyncDispose](),
+      })
     })
     try {
       await swarm.start(async (connect) => {
@@ -93,12 +107,17 @@ interface Settings {
   readonly location: Location
   readonly memoryBytes: number
   readonly maxLinks: number
+  readonly supernode: boolean
+  readonly supernodes: readonly string[]
 }
 
 function resolveOptions(options: SwarmOptions): Settings {
-  const { limits = {}, location = {}, origin = 'auto' } = options
+  const { limits = {}, location = {}, origin = 'auto', role = 'peer', supernodes = [] } = options
   if (origin !== 'auto' && origin !== 'never') {
     throw new RequestError('ERR_REQUEST_OPTION', `origin is ${String(origin)}: write 'auto' or 'never'`)
+  }
+  if (role !== 'peer' && role !== 'supernode') {
+    throw new RequestError('ERR_REQUEST_OPTION', `role is ${String(role)}: write 'peer' or 'supernode'`)
   }
   if (options.libp2p && (options.listen || options.identityFile !== undefined)) {
     throw new RequestError('ERR_REQUEST_OPTION', 'listen and identityFile are settings of a node of our own: leave them out with libp2p')
@@ -114,11 +133,27 @@ function resolveOptions(options: SwarmOptions): Settings {
     logger: options.logger ?? silentLogger,
     random: seededRandom(),
     origin,
-    discovery: options.discovery ?? [dht(), mdns()],
+    discovery: [...(options.discovery ?? [dht(), mdns()]), ...(supernodes.length > 0 ? [peers(supernodes)] : [])],
     networkKey: options.network ? parseNetworkKey(options.network.key) : undefined,
     location: resolveLocation(location),
     memoryBytes: checkNumber('limits.memoryBytes', limits.memoryBytes ?? defaultMemoryBytes, mib),
-    maxLinks: checkNumber('limits.maxLinks', limits.maxLinks ?? defaultMaxLinks, 1),
+    maxLinks: checkNumber('limits.maxLinks', limits.maxLinks ?? (role === 'supernode' ? defaultSupernodeLinks : defaultMaxLinks), 1),
+    supernode: role === 'supernode',
+    supernodes,
+  }
+}
+
+/** Whom to believe that it is a supernode: members of a closed network, and those that were named. */
+function supernodeTest({ networkKey, supernodes }: Settings): (link: Link) => boolean {
+  const named = supernodes.map((address) => ({
+    peerId: /\/p2p\/([^/]+)$/.exec(address)?.[1],
+    address: address.replace(/\/p2p\/[^/]+$/, ''),
+  }))
+  return (link) => {
+    if (networkKey) return true
+    return named.some(({ peerId, address }) =>
+      peerId === undefined ? !link.inbound && link.remoteAddress.startsWith(address) : peerId === link.peerId,
+    )
   }
 }
 

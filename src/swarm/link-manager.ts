@@ -1,33 +1,20 @@
-import type { Digest } from '../core/digest.ts'
-import type { KnownPeerState, LinkBook } from '../engine/links.ts'
+import type { LinkBook, KnownPeerState } from '../engine/links.ts'
+import { distanceOf } from '../engine/location.ts'
+import type { RankedPeer } from '../engine/ranks.ts'
 import type { LinkId } from '../engine/session-event.ts'
-import type { FoundPeer } from '../discovery/combined-discovery.ts'
 import type { KnownPeer } from '../discovery/discovery.ts'
 import type { Link } from '../net/link.ts'
 import type { LinkHost } from '../net/link-host.ts'
 import type { MemberAddresses } from '../net/member-addresses.ts'
-import type { Join, Location, Members } from '../wire/messages.ts'
-import { limits } from '../wire/protocol.ts'
-import { Introductions } from './introductions.ts'
+import type { Location, Member } from '../wire/messages.ts'
 import { InFlightBudget } from './in-flight-budget.ts'
 import { RequestLane } from './request-lane.ts'
+import { placeOf } from './node-order.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 
-/** Topics that this node gathers around at once; the longest unused is left first. */
-const maxTopics = 256
 const dialTimeoutMs = 10_000
-/** How often unlinked peers are looked at again, in milliseconds. */
-const redialEveryMs = 1000
-/** Discovery is asked again while a blob is loading: after this long at first, then ever more seldom. */
-const firstAskAgainMs = 2000
-const maxAskAgainMs = 30_000
-
-/** The part of discovery that the link manager drives. */
-export interface TopicDiscovery {
-  provide(topic: Digest): Promise<void>
-  withdraw(topic: Digest): Promise<void>
-  findPeers(topic: Digest, options: { signal: AbortSignal }): AsyncIterable<FoundPeer>
-}
+/** A guest that says nothing for so long has what it came for. */
+const guestMs = 5000
 
 /** What is told of links as they come and go. */
 export interface LinkManagerHandlers {
@@ -35,130 +22,145 @@ export interface LinkManagerHandlers {
   closed(entry: LinkEntry): void
 }
 
-interface Topic {
-  /** How many loads need peers for it. */
-  loading: number
-  /** When discovery is asked again. */
-  askAgainMs: number
-  askedTimes: number
+/** What a {@link LinkManager} works with. */
+export interface LinkManagerInit {
+  readonly context: SwarmContext & { readonly links: Map<LinkId, LinkEntry> }
+  readonly host: LinkHost
+  readonly book: LinkBook
+  readonly addresses: MemberAddresses
+  readonly self: RankedPeer & { readonly location: Location }
+  readonly handlers: LinkManagerHandlers
+  /** Whether a peer that says it is a supernode is one for us. */
+  readonly isSupernode: (link: Link) => boolean
 }
 
-/** Finds peers for topics, dials as the engine's book decides, and introduces peers to each other. */
+/** The links of this node, and whom it dials: as the engine's book decides. */
 export class LinkManager {
-  readonly #context: SwarmContext & { readonly links: Map<LinkId, LinkEntry> }
+  readonly #init: LinkManagerInit
+  readonly #context: LinkManagerInit['context']
   readonly #budget: InFlightBudget
-  readonly #host: LinkHost
   readonly #book: LinkBook
-  readonly #addresses: MemberAddresses
-  readonly #location: Location
-  readonly #handlers: LinkManagerHandlers
-  readonly #topics = new Map<Digest, Topic>()
-  readonly #introductions: Introductions
   readonly #byPeer = new Map<string, LinkEntry>()
   readonly #dials = new Map<string, Promise<void>>()
   readonly #controller = new AbortController()
-  #discovery: TopicDiscovery | undefined
-  #cancelTimer: (() => void) | undefined
+  #loads = 0
   #nextLinkId = 1
 
-  constructor(init: {
-    context: SwarmContext & { readonly links: Map<LinkId, LinkEntry> }
-    host: LinkHost
-    book: LinkBook
-    addresses: MemberAddresses
-    location: Location
-    handlers: LinkManagerHandlers
-  }) {
+  constructor(init: LinkManagerInit) {
+    this.#init = init
     this.#context = init.context
-    this.#budget = new InFlightBudget(init.context.inFlightBytes)
-    this.#introductions = new Introductions(init.context.clock)
-    this.#host = init.host
     this.#book = init.book
-    this.#addresses = init.addresses
-    this.#location = init.location
-    this.#handlers = init.handlers
+    this.#budget = new InFlightBudget(init.context.inFlightBytes)
   }
 
-  start(discovery: TopicDiscovery): void {
-    this.#discovery = discovery
-    this.#armTimer()
+  /** This node, as others rank it. */
+  get self(): LinkManagerInit['self'] {
+    return this.#init.self
   }
 
   async close(): Promise<void> {
     this.#controller.abort()
-    this.#cancelTimer?.()
     await Promise.allSettled(this.#dials.values())
   }
 
   /** Links to a peer that is worth it whatever the topic; says whether there is a link now. */
   async connect(peer: KnownPeer, foundBy: string): Promise<boolean> {
     const known = this.#book.found(peer, foundBy)
-    if (!known) return false
-    if (this.#book.mayDial(known.key)) this.#startDial(known)
-    await this.#dials.get(known.key)
-    // The peer behind an address has a name by now.
-    return this.#book.get(known.key)?.linked ?? false
+    return known !== undefined && (await this.#dialled(known)) !== undefined
   }
 
-  /** Gathers around a topic: peers and the world are told. */
-  enter(topic: Digest): void {
-    const before = this.#topics.get(topic)
-    this.#topics.delete(topic)
-    this.#topics.set(topic, before ?? { loading: 0, askAgainMs: Infinity, askedTimes: 0 })
-    if (before) return
-    this.#leaveOldest()
-    for (const entry of this.#byPeer.values()) this.#join(entry, topic)
-    void this.#provide(topic)
+  /** The link to a known peer; there is none when it cannot be reached. */
+  async connectTo(key: string): Promise<LinkEntry | undefined> {
+    const known = this.#book.get(key)
+    return known && this.#dialled(known)
   }
 
-  /**
-   * Looks for others who gather around a topic that was entered. Resolves when the first round is over: all that could be found
-   * at once were found, and are linked or could not be reached.
-   */
-  async look(topic: Digest): Promise<void> {
-    const state = this.#topics.get(topic)
-    if (!state) return
-    if (this.#book.knownCount > 0) return this.#look(topic, state)
-    // A node that knows nobody has nobody to ask, and nothing to wait for; that may change.
-    state.askAgainMs = this.#now() + firstAskAgainMs
+  /** A peer that may be worth a link. */
+  found(peer: KnownPeer, foundBy: string): void {
+    this.#book.found(peer, foundBy)
+    this.dialReady()
   }
 
-  /** Counts a load that needs peers of the topic; returns what ends it. */
-  load(topic: Digest): () => void {
-    const state = this.#topics.get(topic)
-    if (!state) return () => {}
-    state.loading++
-    this.#dialReady()
-    let ended = false
-    return () => {
-      if (ended) return
-      ended = true
-      state.loading--
+  /** A member that a peer named; `undefined` when it makes no sense to us. */
+  introduced(member: Member, asSupernode: boolean): KnownPeerState | undefined {
+    const peer = this.#init.addresses.read(member)
+    const { location, supernode } = member
+    return peer && this.#book.found({ ...peer, location, supernode: supernode && asSupernode }, 'tracker')
+  }
+
+  /** How to find a peer, for others; `undefined` when nobody can be sent to it. */
+  async describe(key: string): Promise<Member | undefined> {
+    const known = this.#book.get(key)
+    if (!known?.peerId) return undefined
+    const { peerId, addresses, location, supernode } = known
+    return this.#init.addresses.describe({ peerId, addresses, location, supernode })
+  }
+
+  /** Known peers by their rank for a place, without this node. */
+  nearest(place: Uint8Array, count: number): RankedPeer[] {
+    const ranked: RankedPeer[] = []
+    for (const { peerId, place: at, supernode } of this.#book.nearest(place, count, this.#now())) {
+      if (peerId !== undefined && at) ranked.push({ key: peerId, place: at, supernode })
     }
+    return ranked
   }
 
-  async leave(topic: Digest): Promise<void> {
-    if (!this.#topics.delete(topic)) return
-    await this.#discovery?.withdraw(topic)
+  /** How many nodes there are, as far as this one can tell. */
+  estimateNodeCount(): number {
+    return this.#book.estimateNodeCount()
+  }
+
+  /** One load more that needs peers, or one fewer. */
+  load(change: 1 | -1): void {
+    this.#loads += change
+    this.dialReady()
+  }
+
+  /** Dials whom the book wants while something is loading. */
+  dialReady(): void {
+    if (this.#controller.signal.aborted || this.#loads === 0) return
+    for (const peer of this.#book.toDial(this.#now())) this.#startDial(peer)
+  }
+
+  /** Guests that have what they came for make room. */
+  dismissGuests(): void {
+    const silentSinceMs = this.#now() - guestMs
+    for (const entry of this.#byPeer.values()) if (entry.guest && entry.heardMs < silentSinceMs) entry.link.close()
+  }
+
+  /** Resolves when the dials that are under way have ended, or `withinMs` are over. */
+  async dialsDone(withinMs: number): Promise<void> {
+    if (this.#dials.size === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#context.clock.after(withinMs, resolve)
+    await Promise.race([promise, Promise.allSettled(this.#dials.values())])
+    cancel()
   }
 
   opened(link: Link): void {
+    const { handlers, self, isSupernode } = this.#init
     // Dialled by its address alone, it is known by that until now.
     if (!link.inbound) this.#book.identified(link.remoteAddress.replace(/\/p2p\/[^/]+$/, ''), link.peerId)
-    const known = this.#book.linked(link.peerId, link.inbound)
+    const { location } = link.hello
+    const supernode = link.hello.supernode && isSupernode(link)
+    const guest = link.inbound && !this.#book.mayAccept({ location, supernode }, this.#loadingLinks())
+    const known = this.#book.linked(link.peerId, link.inbound, { location, supernode })
     const entry: LinkEntry = {
       id: this.#nextLinkId++,
       link,
       lane: new RequestLane(link, this.#budget),
-      distance: distanceOf(this.#location, link.hello.location),
+      place: placeOf(link.peerIdBytes),
+      supernode,
+      guest,
+      heardMs: this.#now(),
+      distance: distanceOf(self.location, location),
       foundBy: known.foundBy,
       topics: new Set(),
       blobs: new Set(),
     }
     this.#byPeer.set(link.peerId, entry)
     this.#context.links.set(entry.id, entry)
-    for (const topic of this.#topics.keys()) this.#join(entry, topic)
-    this.#handlers.opened(entry)
+    handlers.opened(entry)
     this.#context.emit('peer:linked', { peerId: link.peerId, foundBy: [...entry.foundBy] })
   }
 
@@ -168,8 +170,7 @@ export class LinkManager {
     this.#byPeer.delete(link.peerId)
     this.#context.links.delete(entry.id)
     this.#book.closed(link.peerId, this.#now())
-    this.#introductions.left(entry.id)
-    this.#handlers.closed(entry)
+    this.#init.handlers.closed(entry)
     this.#context.emit('peer:unlinked', { peerId: link.peerId, foundBy: [...entry.foundBy] })
   }
 
@@ -178,82 +179,25 @@ export class LinkManager {
     return entry?.link === link ? entry : undefined
   }
 
-  /** A peer gathers around a topic: it learns of others who told us that they do, whether we are one ourselves or not. */
-  async joined(entry: LinkEntry, { topic }: Join): Promise<void> {
-    entry.topics.delete(topic)
-    entry.topics.add(topic)
-    const [oldest] = entry.topics
-    if (entry.topics.size > limits.topicsPerPeer && oldest) entry.topics.delete(oldest)
-    const others = [...this.#byPeer.values()].filter((other) => other !== entry && other.topics.has(topic))
-    const chosen = others.slice(-limits.members)
-    const members = await Promise.all(chosen.map((other) => this.#addresses.describe(other.link.peerId)))
-    entry.link.send({ type: 'members', topic, members: members.filter((member) => member !== undefined) })
+  /** The open link to a peer. */
+  entryTo(peerId: string): LinkEntry | undefined {
+    return this.#byPeer.get(peerId)
   }
 
-  /** A peer introduced others. */
-  introduced(entry: LinkEntry, { topic, members }: Members): void {
-    this.#introductions.answered(topic, entry.id)
-    if (!this.#topics.has(topic)) return
-    for (const member of members) {
-      const peer = this.#addresses.read(member)
-      if (peer) this.#book.found(peer, 'tracker')
+  /** Links between nodes of which one loads at least, those of supernodes and guests aside. */
+  #loadingLinks(): number {
+    let count = 0
+    for (const { supernode, guest, blobs } of this.#byPeer.values()) {
+      if (!supernode && !guest && (this.#loads > 0 || blobs.size > 0)) count++
     }
-    this.#dialReady()
+    return count
   }
 
-  #join(entry: LinkEntry, topic: Digest): void {
-    this.#introductions.asked(topic, entry.id)
-    entry.link.send({ type: 'join', topic })
-  }
-
-  async #provide(topic: Digest): Promise<void> {
-    try {
-      await this.#discovery?.provide(topic)
-    } catch (error) {
-      this.#context.logger.info('a topic could not be provided', { topic, error })
-    }
-  }
-
-  async #look(topic: Digest, state: Topic): Promise<void> {
-    state.askedTimes++
-    state.askAgainMs = Infinity
-    try {
-      // Peers that are configured are part of the first round: they may hold the blob themselves.
-      await this.#dialsDone()
-      await Promise.all([this.#introductions.answeredByAll(topic), this.#search(topic)])
-      await this.#dialsDone()
-    } catch (error) {
-      if (!this.#controller.signal.aborted) this.#context.logger.info('discovery failed', { topic, error })
-    } finally {
-      const waitMs = Math.min(maxAskAgainMs, firstAskAgainMs * 2 ** (state.askedTimes - 1))
-      state.askAgainMs = this.#now() + waitMs
-    }
-  }
-
-  async #search(topic: Digest): Promise<void> {
-    const found = this.#discovery?.findPeers(topic, { signal: this.#controller.signal }) ?? []
-    for await (const { foundBy, ...peer } of found) {
-      this.#book.found(peer, foundBy)
-      this.#dialReady()
-    }
-  }
-
-  async #dialsDone(): Promise<void> {
-    await Promise.allSettled(this.#dials.values())
-  }
-
-  #leaveOldest(): void {
-    for (const [topic, state] of this.#topics) {
-      if (this.#topics.size <= maxTopics) return
-      if (state.loading === 0) void this.leave(topic)
-    }
-  }
-
-  #dialReady(): void {
-    if (this.#controller.signal.aborted) return
-    const loading = [...this.#topics.values()].some((topic) => topic.loading > 0)
-    if (!loading) return
-    for (const peer of this.#book.toDial(this.#now())) this.#startDial(peer)
+  async #dialled(known: KnownPeerState): Promise<LinkEntry | undefined> {
+    if (this.#book.mayDial(known.key)) this.#startDial(known)
+    await this.#dials.get(known.key)
+    // The peer behind an address has a name by now.
+    return this.#byPeer.get(this.#book.get(known.key)?.peerId ?? '')
   }
 
   #startDial(peer: KnownPeerState): void {
@@ -268,7 +212,7 @@ export class LinkManager {
     const cancel = this.#context.clock.after(dialTimeoutMs, () => timeout.abort())
     const signal = AbortSignal.any([this.#controller.signal, timeout.signal])
     try {
-      const link = await this.#host.dial(
+      const link = await this.#init.host.dial(
         { ...(peer.peerId !== undefined && { peerId: peer.peerId }), addresses: peer.addresses },
         { signal },
       )
@@ -281,26 +225,7 @@ export class LinkManager {
     }
   }
 
-  #armTimer(): void {
-    this.#cancelTimer = this.#context.clock.after(redialEveryMs, () => {
-      const now = this.#now()
-      for (const [topic, state] of this.#topics) {
-        if (state.loading > 0 && now >= state.askAgainMs) void this.#look(topic, state)
-      }
-      this.#dialReady()
-      this.#armTimer()
-    })
-  }
-
   #now(): number {
     return this.#context.clock.monotonicMs()
   }
-}
-
-/** 0 same rack, 1 same zone, 2 same region or unknown, 3 another region. */
-export function distanceOf(ours: Location, theirs: Location): number {
-  if (ours.region === '' || theirs.region === '') return 2
-  if (ours.region !== theirs.region) return 3
-  if (ours.zone === '' || ours.zone !== theirs.zone) return 2
-  return ours.rack !== '' && ours.rack === theirs.rack ? 0 : 1
 }

@@ -13,6 +13,8 @@ export interface OriginPiece {
 
 /** What happens while a run is read. */
 export interface RunHandlers {
+  /** The origin's host wants to be left alone for that long. */
+  waits(durationMs: number): void
   moved(): void
   /** The origin answered; before the first piece. */
   answered(answer: OriginBody): Promise<void>
@@ -64,7 +66,10 @@ export class OriginFetcher {
 
   async #read(run: Run, origin: Origin, handlers: RunHandlers): Promise<void> {
     const { signal } = run.controller
-    const body = await origin.read(piecesRange(this.#layout, run.first, run.count), { signal })
+    const body = await origin.read(piecesRange(this.#layout, run.first, run.count), {
+      signal,
+      onWait: (durationMs) => handlers.waits(durationMs),
+    })
     this.#checkSize(body.sizeBytes)
     await handlers.answered(body)
     await pipe(

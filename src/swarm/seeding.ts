@@ -5,8 +5,8 @@ import { ImageLayout } from '../oci/fs-image-layout.ts'
 import { manifestMediaTypes, parseManifest } from '../oci/image-manifest.ts'
 import type { BlobFetcher } from './blob-fetcher.ts'
 import type { ImageFetcher } from './image-fetcher.ts'
-import type { LinkManager } from './link-manager.ts'
 import type { SwarmContext } from './swarm-context.ts'
+import type { TopicTable } from './topic-table.ts'
 import type { FetchOptions, LayerRequest } from './transfer.ts'
 
 /**
@@ -40,15 +40,15 @@ const topicTypes: ReadonlySet<string> = new Set(manifestMediaTypes)
 /** Tells the world what the store holds. */
 export class Seeding {
   readonly #context: SwarmContext
-  readonly #links: LinkManager
+  readonly #topics: TopicTable
   readonly #blobs: BlobFetcher
   readonly #images: ImageFetcher
   /** Open handles by topic: several may seed the same. */
   readonly #handles = new Map<Digest, number>()
 
-  constructor(context: SwarmContext, links: LinkManager, blobs: BlobFetcher, images: ImageFetcher) {
+  constructor(context: SwarmContext, topics: TopicTable, blobs: BlobFetcher, images: ImageFetcher) {
     this.#context = context
-    this.#links = links
+    this.#topics = topics
     this.#blobs = blobs
     this.#images = images
   }
@@ -58,7 +58,7 @@ export class Seeding {
     for await (const { digest, mediaType, private: isPrivate } of this.#context.store.list()) {
       if (signal.aborted) return
       if (isPrivate && !this.#context.closedNetwork) continue
-      if (mediaType && topicTypes.has(mediaType)) this.#links.enter(digest)
+      if (mediaType && topicTypes.has(mediaType)) this.#topics.enter(digest)
     }
   }
 
@@ -148,7 +148,7 @@ export class Seeding {
 
   #enter(topic: Digest): void {
     this.#handles.set(topic, (this.#handles.get(topic) ?? 0) + 1)
-    this.#links.enter(topic)
+    this.#topics.enter(topic)
   }
 
   /** The last handle of a topic leaves it. */
@@ -159,6 +159,6 @@ export class Seeding {
       return
     }
     this.#handles.delete(topic)
-    await this.#links.leave(topic)
+    await this.#topics.leave(topic)
   }
 }

@@ -1,7 +1,7 @@
 import type { Digest } from '../core/digest.ts'
 import { pieceLayout } from '../core/piece-layout.ts'
 import type { LinkId } from '../engine/session-event.ts'
-import type { ControlMessage } from '../wire/messages.ts'
+import type { BitfieldMessage, ControlMessage } from '../wire/messages.ts'
 import { limits } from '../wire/protocol.ts'
 import { BlobSession } from './blob-session.ts'
 import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
@@ -13,6 +13,12 @@ export interface OpenRequest {
   readonly sizeBytes: number
   readonly mediaType?: string | undefined
   readonly private?: boolean | undefined
+}
+
+/** Loads for itself what peers ask for and this node does not have. */
+export interface BlobRelay {
+  /** @param again - takes the message in once more, when there is something to answer with */
+  wanted(entry: LinkEntry, message: BitfieldMessage, again: () => void): void
 }
 
 interface Open {
@@ -30,9 +36,15 @@ export class SessionTable {
   /** Messages of a peer that wait for one before them. */
   readonly #inboxes = new Map<LinkId, Promise<void>>()
   #closed = false
+  #relay: BlobRelay | undefined
 
   constructor(context: SwarmContext) {
     this.#context = context
+  }
+
+  /** From now on what is not here is loaded for those who ask for it. */
+  relayBy(relay: BlobRelay): void {
+    this.#relay = relay
   }
 
   get(digest: Digest): BlobSession | undefined {
@@ -75,6 +87,7 @@ export class SessionTable {
 
   /** A peer's message about a blob; those of one peer are taken in as they came, though some have to wait for the store. */
   receive(entry: LinkEntry, message: ControlMessage & { digest: Digest }): void {
+    if (entry.guest) return turnAway(entry, message)
     const before = this.#inboxes.get(entry.id)
     if (!before && this.#receiveNow(entry, message)) return
     const after = (before ?? Promise.resolve())
@@ -110,6 +123,7 @@ export class SessionTable {
     if (this.#receiveNow(entry, message) || message.type !== 'bitfield') return
     const open = await this.#ensure(message.digest)
     if (open) this.#receiveNow(entry, message)
+    else if (this.#relay) this.#relay.wanted(entry, message, () => this.receive(entry, message))
     else entry.link.send(emptyCopy(message.digest, message.sizeBytes))
   }
 
@@ -189,4 +203,9 @@ export class SessionTable {
     for (const entry of this.#context.links.values()) session.attach(entry)
     return open
   }
+}
+
+/** No blob moves over the link of a guest. */
+function turnAway(entry: LinkEntry, message: ControlMessage & { digest: Digest }): void {
+  if (message.type === 'bitfield' && message.wants) entry.link.send(emptyCopy(message.digest, message.sizeBytes))
 }

@@ -4,16 +4,27 @@ import type { AbortOptions } from '../core/options.ts'
 import type { Origin } from '../core/origin.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { BitfieldMessage } from '../wire/messages.ts'
+import { OneLease } from './one-lease.ts'
 import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
 
 /** How long holders have to answer before the origin is asked, once discovery is over, in milliseconds. */
-const answerMs = 2000
+const answerMs = 1000
 
 /** How large a blob is, by whose word. */
 export interface FoundSize {
   readonly sizeBytes: number
-  /** The peer that said so; without one, the origin. */
+  /** The peer that said so; without one, the origin, or bytes that match the digest. */
   readonly link: LinkId | undefined
+}
+
+/** What to look for, and whom to ask. */
+export interface SizeRequest extends AbortOptions {
+  readonly origin: Origin | undefined
+  readonly maxBytes: number
+  /** Resolves when the first round of discovery for the blob is over. */
+  readonly settled: Promise<void>
+  /** Peers whose word was wrong before. */
+  readonly distrusted: ReadonlySet<LinkId>
 }
 
 interface Search {
@@ -21,7 +32,8 @@ interface Search {
   readonly distrusted: ReadonlySet<LinkId>
   readonly unanswered: Set<LinkId>
   readonly found: (size: FoundSize) => void
-  readonly silent: () => void
+  /** Everybody who was asked has answered; of interest when discovery is over. */
+  silent: () => void
 }
 
 /**
@@ -49,6 +61,13 @@ export class SizeFinder {
     }
   }
 
+  /** The blob itself came. */
+  arrived(digest: Digest, sizeBytes: number): void {
+    for (const search of this.#searches.get(digest) ?? []) {
+      if (sizeBytes <= search.maxBytes) search.found({ sizeBytes, link: undefined })
+    }
+  }
+
   /** Asks a link that opened while a search is on. */
   attach(entry: LinkEntry): void {
     for (const [digest, searches] of this.#searches) {
@@ -65,80 +84,74 @@ export class SizeFinder {
     }
   }
 
-  /**
-   * @param settled - resolves when the first round of discovery for the blob is over
-   * @param distrusted - peers whose word was wrong before
-   * @throws {@link TransferError} `ERR_SWARM_NO_SOURCE` when nobody knows
-   */
-  async find(
-    digest: Digest,
-    request: {
-      origin: Origin | undefined
-      maxBytes: number
-      settled: Promise<void>
-      distrusted: ReadonlySet<LinkId>
-    } & AbortOptions,
-  ): Promise<FoundSize> {
-    const fromPeers = await this.#askPeers(digest, request)
-    if (fromPeers) return fromPeers
-    const { origin } = request
+  /** @throws {@link TransferError} `ERR_SWARM_NO_SOURCE` when nobody knows */
+  async find(digest: Digest, request: SizeRequest): Promise<FoundSize> {
+    const { origin, signal } = request
+    signal?.throwIfAborted()
+    const found = Promise.withResolvers<FoundSize>()
+    const search: Search = {
+      maxBytes: request.maxBytes,
+      distrusted: request.distrusted,
+      unanswered: new Set(this.#context.links.keys()),
+      found: found.resolve,
+      silent() {},
+    }
+    const stop = new AbortController()
+    const onAbort = (): void => found.reject(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    this.#searches.set(digest, (this.#searches.get(digest) ?? new Set()).add(search))
+    for (const entry of this.#context.links.values()) this.#ask(entry, digest)
     try {
-      if (!origin || !this.#context.originAllowed) throw notAllowed
-      const body = await origin.read({ offset: 0, length: 1 }, { signal: request.signal })
+      // Peers may answer as long as the origin has not.
+      const fromOrigin = this.#peersAnswered(request.settled, search, stop.signal).then(() =>
+        this.#askOrigin(digest, origin, request.maxBytes, stop.signal),
+      )
+      return await Promise.race([found.promise, fromOrigin])
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason
+      const why = error === notAllowed ? 'no origin may be asked' : `the origin failed: ${messageOf(error)}`
+      throw new TransferError('ERR_SWARM_NO_SOURCE', `no peer has ${digest}, and ${why}`, { cause: error })
+    } finally {
+      stop.abort()
+      signal?.removeEventListener('abort', onAbort)
+      this.#remove(digest, search)
+    }
+  }
+
+  /** The first round of discovery is over, and whoever was asked has answered or had the time. */
+  async #peersAnswered(settled: Promise<void>, search: Search, stop: AbortSignal): Promise<void> {
+    await settled
+    if (stop.aborted || search.unanswered.size === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#context.clock.after(answerMs, resolve)
+    search.silent = resolve
+    stop.addEventListener('abort', () => resolve(), { once: true })
+    await promise
+    cancel()
+  }
+
+  /** One request, under a lease: others who look for the same size hear it from who got it. */
+  async #askOrigin(digest: Digest, origin: Origin | undefined, maxBytes: number, signal: AbortSignal): Promise<FoundSize> {
+    if (!origin || !this.#context.originAllowed) throw notAllowed
+    const lease = new OneLease(this.#context, digest)
+    try {
+      await lease.acquire(signal)
+      this.#context.history.note(digest, { type: 'origin:asked', origin: origin.name, first: 0, count: 1, reason: 'size' })
+      this.#context.reads(origin)
+      const body = await origin.read({ offset: 0, length: 1 }, { signal })
       for await (const chunk of body.chunks) if (chunk.byteLength > 0) break
       const { sizeBytes } = body
       if (sizeBytes === undefined) {
         throw new OriginError('ERR_ORIGIN_SIZE', `${origin.name} does not say how large ${digest} is: give its size`)
       }
-      if (sizeBytes <= request.maxBytes) return { sizeBytes, link: undefined }
+      if (sizeBytes <= maxBytes) return { sizeBytes, link: undefined }
       throw new OriginError(
         'ERR_ORIGIN_SIZE',
-        `${digest} has ${sizeBytes} bytes at ${origin.name}, and at most ${request.maxBytes} are accepted here`,
+        `${digest} has ${sizeBytes} bytes at ${origin.name}, and at most ${maxBytes} are accepted here`,
       )
-    } catch (error) {
-      if (request.signal?.aborted) throw request.signal.reason
-      const why = error === notAllowed ? 'no origin may be asked' : `the origin failed: ${messageOf(error)}`
-      throw new TransferError('ERR_SWARM_NO_SOURCE', `no peer has ${digest}, and ${why}`, { cause: error })
+    } finally {
+      lease.giveBack()
     }
-  }
-
-  #askPeers(
-    digest: Digest,
-    request: { maxBytes: number; settled: Promise<void>; distrusted: ReadonlySet<LinkId> } & AbortOptions,
-  ): Promise<FoundSize | undefined> {
-    const { signal, maxBytes, distrusted } = request
-    return new Promise((resolve, reject) => {
-      let settled = false
-      let ended = false
-      let cancelTimer = (): void => {}
-      const end = (settle: () => void): void => {
-        ended = true
-        cancelTimer()
-        signal?.removeEventListener('abort', onAbort)
-        this.#remove(digest, search)
-        settle()
-      }
-      const onAbort = (): void => end(() => reject(signal?.reason))
-      const search: Search = {
-        maxBytes,
-        distrusted,
-        unanswered: new Set(this.#context.links.keys()),
-        found: (size) => end(() => resolve(size)),
-        silent: () => {
-          if (settled) end(() => resolve(undefined))
-        },
-      }
-      signal?.addEventListener('abort', onAbort)
-      if (signal?.aborted) return onAbort()
-      this.#searches.set(digest, (this.#searches.get(digest) ?? new Set()).add(search))
-      for (const entry of this.#context.links.values()) this.#ask(entry, digest)
-      void request.settled.then(() => {
-        if (ended) return
-        settled = true
-        if (search.unanswered.size === 0) search.silent()
-        else cancelTimer = this.#context.clock.after(answerMs, () => end(() => resolve(undefined)))
-      })
-    })
   }
 
   #remove(digest: Digest, search: Search): void {

@@ -1,9 +1,12 @@
 import type { Clock } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
 import type { Logger } from '../core/log.ts'
+import type { Origin } from '../core/origin.ts'
 import type { Random } from '../core/random.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { Link } from '../net/link.ts'
+import type { BlobHistories } from './blob-history.ts'
+import type { Leases } from './leases.ts'
 import type { PieceStore } from '../store/piece-store.ts'
 import type { RequestLane } from './request-lane.ts'
 import type { SwarmEvents } from './swarm-events.ts'
@@ -14,6 +17,16 @@ export interface LinkEntry {
   readonly id: LinkId
   readonly link: Link
   readonly lane: RequestLane
+  /** Where the peer stands among all nodes. */
+  readonly place: Uint8Array
+  /** It is a supernode, and we take it for one. */
+  readonly supernode: boolean
+  /**
+   * It came when this node had links enough: it is told whom it may turn to, and asks for leases, but no blob moves between us.
+   */
+  readonly guest: boolean
+  /** When a guest last said something. */
+  heardMs: number
   /** 0 same rack, 1 same zone, 2 same region or unknown, 3 another region. */
   readonly distance: number
   /** All the ways in which the peer was found; grows. */
@@ -40,6 +53,13 @@ export interface SwarmContext {
   readonly closedNetwork: boolean
   readonly originAllowed: boolean
   readonly links: ReadonlyMap<LinkId, LinkEntry>
+  /** This node is a supernode: it loads for itself what others ask it for. */
+  readonly supernode: boolean
+  readonly history: BlobHistories
+  /** Asks for leave to read from origins. */
+  readonly leases: Leases
+  /** This node begins to read from an origin. */
+  readonly reads: (origin: Origin) => void
   /** Bytes of unfinished pieces that this node may have in memory. */
   readonly inFlightBytes: number
 }

@@ -31,7 +31,7 @@ export interface LocationOptions {
 export interface LimitOptions {
   /** Bytes of unfinished pieces in memory, over all blobs. @defaultValue 64 MiB */
   memoryBytes?: number | undefined
-  /** Links that are open at once. @defaultValue 64 */
+  /** Links that are open at once. @defaultValue 64; 512 for a supernode */
   maxLinks?: number | undefined
 }
 
@@ -54,6 +54,16 @@ export interface SwarmOptions {
   identityFile?: string | undefined
   /** Ways to find peers. @defaultValue `[dht(), mdns()]` */
   discovery?: readonly DiscoveryPlugin[] | undefined
+  /**
+   * Multiaddrs of supernodes: preferred as trackers, as links, and as the ones to read from an origin. Everything works without
+   * them. In a closed network every member that says it is one counts as such. @defaultValue none
+   */
+  supernodes?: readonly string[] | undefined
+  /**
+   * `supernode` for a long-lived node with room for many links: it loads for itself what it is asked for and does not have, so that it joins
+   * networks that cannot reach each other. @defaultValue `'peer'`
+   */
+  role?: 'peer' | 'supernode' | undefined
   location?: LocationOptions | undefined
   /** `never` for isolated networks: the origin is never asked. @defaultValue `'auto'` */
   origin?: 'auto' | 'never' | undefined

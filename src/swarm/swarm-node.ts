@@ -1,6 +1,8 @@
 import type { AbortOptions } from '../core/options.ts'
 import { CleanUp } from '../core/clean-up.ts'
+import type { Digest } from '../core/digest.ts'
 import { TransferError } from '../core/errors.ts'
+import type { Origin } from '../core/origin.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import { LinkBook } from '../engine/links.ts'
 import type { Discovery } from '../discovery/discovery.ts'
@@ -13,21 +15,32 @@ import type { ControlMessage, Location } from '../wire/messages.ts'
 import { protocolVersion } from '../wire/protocol.ts'
 import { BlobFetcher } from './blob-fetcher.ts'
 import { ImageFetcher } from './image-fetcher.ts'
-import { LinkManager, type TopicDiscovery } from './link-manager.ts'
+import { explainBlob, type Explanation } from './explanation.ts'
+import { HostWatch } from './host-watch.ts'
+import { InlineBlobs } from './inline-blobs.ts'
+import { JoinWalker } from './join-walker.ts'
+import type { Leases } from './leases.ts'
+import { LinkManager } from './link-manager.ts'
+import { placeOf } from './node-order.ts'
+import { Relay } from './relay.ts'
 import { Seeding } from './seeding.ts'
 import { SessionTable } from './session-table.ts'
 import { SizeFinder } from './size-finder.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 import type { SwarmStats } from './swarm-stats.ts'
+import { TopicTable, type TopicDiscovery } from './topic-table.ts'
+import { TrackerService } from './tracker-service.ts'
 import { UploadService } from './upload-service.ts'
 
 /** The parts that `createSwarm` made or was given. */
 export interface SwarmNodeInit {
-  readonly context: Omit<SwarmContext, 'links'>
+  readonly context: Omit<SwarmContext, 'links' | 'leases' | 'reads'>
   readonly resolver: ManifestResolver
   readonly location: Location
   readonly maxLinks: number
   readonly node: Libp2pNode
+  /** Whether a peer that says it is a supernode is one for us. */
+  readonly isSupernode: (link: Link) => boolean
   /** Closes what was made for this node alone, in order. */
   readonly release: () => Promise<void>
 }
@@ -42,6 +55,11 @@ export class SwarmNode {
   readonly images: ImageFetcher
   readonly seeding: Seeding
   readonly #links: LinkManager
+  readonly #topics: TopicTable
+  readonly #walker: JoinWalker
+  readonly #tracker: TrackerService
+  readonly #inline: InlineBlobs
+  readonly #hosts: HostWatch
   readonly #sessions: SessionTable
   readonly #sizes: SizeFinder
   readonly #uploads: UploadService
@@ -54,7 +72,17 @@ export class SwarmNode {
 
   constructor(init: SwarmNodeInit) {
     const links = new Map<LinkId, LinkEntry>()
-    const context = { ...init.context, emit: this.#counted(init.context.emit), links }
+    const context = {
+      ...init.context,
+      emit: this.#counted(init.context.emit),
+      links,
+      leases: {
+        ask: (...ask: Parameters<Leases['ask']>) => this.#tracker.ask(...ask),
+        forget: (digest: Digest) => this.#tracker.forget(digest),
+        handIn: (digest: Digest) => this.#tracker.handIn(digest),
+      },
+      reads: (origin: Origin) => this.#hosts.reads(origin),
+    }
     this.context = context
     this.resolver = init.resolver
     this.#release = init.release
@@ -64,7 +92,7 @@ export class SwarmNode {
     this.node = init.node
     this.#host = new LinkHost({
       node: init.node,
-      hello: () => ({ type: 'hello', version: protocolVersion, supernode: false, location: init.location }),
+      hello: () => ({ type: 'hello', version: protocolVersion, supernode: context.supernode, location: init.location }),
       handlers: {
         opened: (link) => this.#links.opened(link),
         closed: (link) => this.#links.closed(link),
@@ -75,26 +103,58 @@ export class SwarmNode {
       logger: context.logger,
       maxLinks: init.maxLinks,
     })
+    const { location, maxLinks, isSupernode } = init
+    const { supernode } = context
+    const addresses = new MemberAddresses(init.node)
+    const place = placeOf(context.selfId)
     this.#links = new LinkManager({
       context,
       host: this.#host,
-      book: new LinkBook(this.peerId, init.maxLinks, context.random),
-      addresses: new MemberAddresses(init.node),
-      location: init.location,
+      book: new LinkBook(this.peerId, maxLinks, context.random, {
+        location,
+        supernode,
+        placeOf: (peerId) => (peerId === this.peerId ? place : placeOf(addresses.idOf(peerId))),
+      }),
+      addresses,
+      self: { key: this.peerId, place, supernode, location },
+      isSupernode,
       handlers: {
         opened: (entry) => {
+          this.#tracker.opened(entry)
+          this.#topics.introduceTo(entry)
+          if (entry.guest) return
           this.#sessions.attach(entry)
           this.#sizes.attach(entry)
         },
         closed: (entry) => {
+          this.#tracker.linkClosed(entry)
           this.#sessions.detach(entry.id)
           this.#sizes.detach(entry.id)
         },
       },
     })
-    this.blobs = new BlobFetcher(context, this.#sessions, this.#links, this.#sizes)
+    this.#walker = new JoinWalker(context, this.#links)
+    this.#topics = new TopicTable(context, this.#links, this.#walker)
+    this.#inline = new InlineBlobs(context, (digest, blob) => {
+      this.#sizes.arrived(digest, blob.bytes.byteLength)
+      void this.#sessions.get(digest)?.takeInline(blob)
+    })
+    this.#tracker = new TrackerService({
+      context,
+      links: this.#links,
+      walker: this.#walker,
+      addresses,
+      inline: this.#inline,
+      heldOff: (topic, durationMs) => this.#hosts.heldOff(topic, durationMs),
+    })
+    this.#hosts = new HostWatch(context, init.resolver.registries.hostGates, this.#walker, (topic, durationMs) =>
+      this.#tracker.holdOff(topic, durationMs),
+    )
+    const [topics, sessions, sizes, inline] = [this.#topics, this.#sessions, this.#sizes, this.#inline]
+    this.blobs = new BlobFetcher({ context, sessions, topics, sizes, inline })
     this.images = new ImageFetcher(context, init.resolver, this.blobs)
-    this.seeding = new Seeding(context, this.#links, this.blobs, this.images)
+    this.seeding = new Seeding(context, topics, this.blobs, this.images)
+    if (supernode) sessions.relayBy(new Relay(context, this.blobs, this.#closing.signal))
   }
 
   get peerId(): string {
@@ -113,7 +173,7 @@ export class SwarmNode {
 
   async start(discovery: Discovery & TopicDiscovery): Promise<void> {
     this.#discovery = discovery
-    this.#links.start(discovery)
+    this.#topics.start(discovery)
     await this.seeding.resume(this.#closing.signal)
   }
 
@@ -155,6 +215,12 @@ export class SwarmNode {
     return { peerId: this.peerId, links, bytes: { ...this.#received, ...this.#uploads.served } }
   }
 
+  /** What became of a blob here, and why. */
+  explain(digest: Digest): Explanation {
+    const { history, links } = this.context
+    return explainBlob(digest, this.#sessions.get(digest), history, links)
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -166,23 +232,42 @@ export class SwarmNode {
     await using parts = new CleanUp()
     parts.defer(() => this.#release())
     parts.defer(() => this.#host.stop())
+    parts.defer(async () => this.#tracker.close())
     parts.defer(() => this.#sessions.close())
     parts.defer(async () => this.#discovery?.close())
     parts.defer(() => this.#links.close())
+    parts.defer(async () => {
+      this.#hosts.close()
+      this.#topics.close()
+      this.#walker.close()
+    })
     await Promise.allSettled(this.#running)
   }
 
   #receive(link: Link, message: ControlMessage): void {
     const entry = this.#links.entryOf(link)
     if (!entry) return
+    entry.heardMs = this.context.clock.monotonicMs()
     switch (message.type) {
       case 'hello':
         break
       case 'join':
-        void this.#links.joined(entry, message)
+        this.#tracker.joined(entry, message)
         break
       case 'members':
-        this.#links.introduced(entry, message)
+        this.#tracker.introduced(entry, message)
+        break
+      case 'inline':
+        this.#inline.receive(entry, message)
+        break
+      case 'lease-ask':
+        this.#tracker.leaseAsked(entry, message)
+        break
+      case 'lease':
+        this.#tracker.leaseTold(entry, message)
+        break
+      case 'hold-off':
+        this.#tracker.holdOffTold(entry, message)
         break
       default:
         if (message.type === 'bitfield') this.#sizes.receive(entry, message)
@@ -196,7 +281,7 @@ export class SwarmNode {
       this.context.logger.warn('a blob could not be opened for a peer', { digest: request.digest, error })
       return undefined
     })
-    if (!entry || request.signal.aborted) return request.absent()
+    if (!entry || entry.guest || request.signal.aborted) return request.absent()
     this.#uploads.take(entry, request, session)
     // A whole blob is read from the store, session or not.
     if (session) this.#sessions.release(session)

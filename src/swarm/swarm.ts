@@ -1,11 +1,12 @@
 import { TypedEventEmitter } from 'main-event'
 import { parseSize } from '../core/descriptor.ts'
-import { parseDigest } from '../core/digest.ts'
+import { parseDigest, type Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import { parseReference, printReference } from '../core/reference.ts'
 import type { ManifestResolver, ResolvedImage } from '../oci/manifest-resolver.ts'
 import type { PieceStore } from '../store/piece-store.ts'
 import type { BlobRequest } from './blob-fetcher.ts'
+import type { Explanation } from './explanation.ts'
 import type { SeedHandle, SeedSource } from './seeding.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import type { StoredImage } from './stored-image.ts'
@@ -145,6 +146,23 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
   /** Who this node is linked to, and what moved since it started. */
   stats(): SwarmStats {
     return this.#node.stats()
+  }
+
+  /**
+   * What became of a blob on this node, and why: who was asked, who answered, which bytes came from where, why the origin was used.
+   * The history of an image's introductions is that of its manifest's digest. Kept for the 256 blobs that were busy last.
+   *
+   * @example
+   * ```ts
+   * import { createSwarm } from 'damselfly'
+   *
+   * await using swarm = await createSwarm()
+   * await using image = await swarm.fetchImage('docker.io/library/alpine:3.20')
+   * for (const event of swarm.explain(image.config.digest).events) console.log(event.atMs, event.type)
+   * ```
+   */
+  explain(digest: Digest): Explanation {
+    return this.#node.explain(parseDigest(digest))
   }
 
   /** Ends all transfers, links and timers. Calls that run reject with `ERR_SWARM_CLOSED`. What was stored stays. */

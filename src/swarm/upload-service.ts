@@ -1,11 +1,13 @@
 import { pieceRange } from '../core/piece-layout.ts'
 import { UploadQueue, uploadRank, type UploadRequest } from '../engine/upload-queue.ts'
+import type { LinkId } from '../engine/session-event.ts'
 import type { IncomingRequest } from '../net/link.ts'
 import { limits } from '../wire/protocol.ts'
 import type { BlobSession } from './blob-session.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 
 interface Pending {
+  readonly link: LinkId
   readonly incoming: IncomingRequest
   readonly session: BlobSession
 }
@@ -35,7 +37,7 @@ export class UploadService {
     const id = this.#nextId++
     const answer = this.#queue.add({ id, link: entry.id, digest: incoming.digest, piece: incoming.piece })
     if (answer !== 'queued') return incoming.busy(Math.min(answer, limits.busyMs))
-    this.#pending.set(id, { incoming, session })
+    this.#pending.set(id, { link: entry.id, incoming, session })
     incoming.signal.addEventListener('abort', () => this.#drop(id), { once: true })
     if (incoming.signal.aborted) this.#drop(id)
     this.#pump()
@@ -54,7 +56,7 @@ export class UploadService {
     }
   }
 
-  async #serve({ incoming, session }: Pending): Promise<void> {
+  async #serve({ link, incoming, session }: Pending): Promise<void> {
     const range = pieceRange(session.layout, incoming.piece)
     try {
       if (!session.canServe(incoming.piece)) return incoming.absent()
@@ -62,6 +64,7 @@ export class UploadService {
       const bytes = await session.read(range)
       if (incoming.signal.aborted) return
       await incoming.serve(range.length, [bytes])
+      session.gave(link, incoming.piece)
       this.served.served += range.length
       if (!complete) this.served.servedWhileIncomplete += range.length
     } catch (error) {

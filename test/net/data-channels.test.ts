@@ -382,7 +382,7 @@ describe('a peer that breaks the protocol on a data stream', () => {
         data.send({ type: 'request', digest: someDigest(), piece: 1 })
       },
     ],
-    ['sends control messages there', (data) => data.send({ type: 'join', topic: someDigest() })],
+    ['sends control messages there', (data) => data.send({ type: 'join', topic: someDigest(), asks: true })],
     ['announces a frame of 16 MiB', (data) => data.send(Uint8Array.of(0x41, 0xff, 0xff, 0xff))],
     ['sends noise', (data) => data.send(randomBytes(4096).fill(0x7f, 0, 1))],
   ]

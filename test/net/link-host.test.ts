@@ -53,7 +53,7 @@ describe('a link', () => {
     assert.deepEqual(second.log.closed, [{ link: there, error: undefined }])
     assert.equal(here.closed, true)
     assert.equal(first.host.get(second.peerId), undefined)
-    here.send({ type: 'join', topic: someDigest() })
+    here.send({ type: 'join', topic: someDigest(), asks: true })
     const again = await linkNodes(first, second)
     assert.notEqual(again.here, here)
   })
@@ -221,7 +221,7 @@ describe('of two nodes that dial each other at once', () => {
       )
       assert.notEqual(links[0]?.inbound, links[1]?.inbound)
       const topic = someDigest()
-      for (const link of links) link.send({ type: 'join', topic })
+      for (const link of links) link.send({ type: 'join', topic, asks: true })
       for (const { log } of [first, second]) {
         await log.until(({ messages }) =>
           messages.some((message) => message.type === 'join' && message.topic === topic),
@@ -342,7 +342,7 @@ describe('greeting', () => {
     await using node = await startNode()
     await using peer = await RawPeer.start()
     const control = await peer.openControl(node)
-    control.send({ type: 'join', topic: someDigest() })
+    control.send({ type: 'join', topic: someDigest(), asks: true })
     control.send(plainHello)
     await control.ended
     assert.deepEqual(node.log.opened, [])
@@ -354,9 +354,9 @@ describe('greeting', () => {
     const control = await peer.openControl(node)
     const topic = someDigest()
     control.send(plainHello)
-    control.send({ type: 'join', topic })
+    control.send({ type: 'join', topic, asks: true })
     await node.log.until((log) => log.messages.length === 1)
-    assert.deepEqual(node.log.messages, [{ type: 'join', topic }])
+    assert.deepEqual(node.log.messages, [{ type: 'join', topic, asks: true }])
   })
 })
 

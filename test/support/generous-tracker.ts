@@ -1,7 +1,7 @@
 import type { Effect } from '../../src/engine/effect.ts'
 import type { SessionEvent } from '../../src/engine/session-event.ts'
 
-type Ask = Extract<Effect, { type: 'ask-lease' }>
+type Ask = Pick<Extract<Effect, { type: 'ask-lease' }>, 'count' | 'held' | 'wanted'>
 
 /** What a tracker answers that gives everybody all that they ask for: for tests of sessions alone. */
 export function grantAll(ask: Ask): SessionEvent & { type: 'lease:answered' } {

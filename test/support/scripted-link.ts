@@ -11,6 +11,9 @@ import { RequestLane } from '../../src/swarm/request-lane.ts'
 import type { LinkEntry, SwarmContext } from '../../src/swarm/swarm-context.ts'
 import { fakeClock, type FakeClock } from '../../src/testing/fake-clock.ts'
 import type { ControlMessage } from '../../src/wire/messages.ts'
+import { BlobHistories } from '../../src/swarm/blob-history.ts'
+import { placeOf } from '../../src/swarm/node-order.ts'
+import { grantAll } from './generous-tracker.ts'
 
 /** A request that went out over a {@link ScriptedLink}. */
 export interface ScriptedRequest {
@@ -114,6 +117,17 @@ export async function scriptedNode(
     originAllowed: true,
     links,
     inFlightBytes,
+    supernode: false,
+    history: new BlobHistories(clock),
+    leases: {
+      // A tracker that gives everybody what they ask for.
+      ask: (_digest, _layout, ask, listener) => {
+        if (ask.count > 0 || ask.held.length > 0) listener(grantAll(ask))
+      },
+      forget() {},
+      handIn() {},
+    },
+    reads() {},
   }
   return {
     context,
@@ -124,7 +138,8 @@ export async function scriptedNode(
     link(id) {
       const link = new ScriptedLink(`peer ${id}`)
       const lane = new RequestLane(link, budget)
-      const entry = { id, link, lane, distance: 2, foundBy: ['peers'], topics: new Set<Digest>(), blobs: new Set<Digest>() }
+      const facts = { place: placeOf(link.peerIdBytes), supernode: false, guest: false, heardMs: 0, distance: 2, foundBy: ['peers'] }
+      const entry = { id, link, lane, ...facts, topics: new Set<Digest>(), blobs: new Set<Digest>() }
       links.set(id, entry)
       return { entry, link }
     },

@@ -3,7 +3,7 @@ import { describe, test } from 'vitest'
 import type { Digest } from '../../src/core/digest.ts'
 import type { BlobFetcher } from '../../src/swarm/blob-fetcher.ts'
 import type { ImageFetcher } from '../../src/swarm/image-fetcher.ts'
-import type { LinkManager } from '../../src/swarm/link-manager.ts'
+import type { TopicTable } from '../../src/swarm/topic-table.ts'
 import { Seeding, type SeedHandle } from '../../src/swarm/seeding.ts'
 import { seededContent } from '../../src/testing/seeded-content.ts'
 import { scriptedNode, type ScriptedNode } from '../support/scripted-link.ts'
@@ -18,11 +18,11 @@ async function* bytes(): AsyncGenerator<Uint8Array> {
 /** Seeding over links that only remember which topics they gather around. */
 function seedingOf(node: ScriptedNode): { topics: Set<Digest>; seed: () => Promise<SeedHandle> } {
   const topics = new Set<Digest>()
-  const links: Partial<LinkManager> = {
+  const table: Partial<TopicTable> = {
     enter: (topic) => void topics.add(topic),
     leave: async (topic) => void topics.delete(topic),
   }
-  const seeding = new Seeding(node.context, links as LinkManager, {} as BlobFetcher, {} as ImageFetcher)
+  const seeding = new Seeding(node.context, table as TopicTable, {} as BlobFetcher, {} as ImageFetcher)
   const blob = { digest, size: 1000, mediaType: 'x/y' }
   return { topics, seed: () => seeding.seed({ blob, bytes: bytes() }, {}) }
 }

@@ -71,13 +71,13 @@ describe('SizeFinder', () => {
     assert.ok(second)
   })
 
-  test('silence is waited for two seconds', async () => {
+  test('silence is waited for one second', async () => {
     await using node = await scriptedNode()
     const finder = new SizeFinder(node.context)
     peers(node)
     let found: FoundSize | undefined
     const done = find(finder, { origin: originOf(700) }).then((size) => (found = size))
-    await node.clock.advanceAsync(1999)
+    await node.clock.advanceAsync(999)
     assert.equal(found, undefined)
     await node.clock.advanceAsync(1)
     assert.deepEqual(await done, { sizeBytes: 700, link: undefined })

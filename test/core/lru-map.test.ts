@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { LruMap } from '../../src/oci/lru-map.ts'
+import { LruMap } from '../../src/core/lru-map.ts'
 
 describe('LruMap', () => {
   test('forgets what was used least recently', () => {
