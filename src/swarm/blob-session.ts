@@ -11,6 +11,7 @@ import type { StoredPart } from '../store/piece-store.ts'
 import type { ControlMessage } from '../wire/messages.ts'
 import { BlobCopy } from './blob-copy.ts'
 import type { InlineBlob } from './inline-blobs.ts'
+import type { LeaseListener } from './leases.ts'
 import { orderOf } from './node-order.ts'
 import type { OriginPiece } from './origin-fetcher.ts'
 import { failureOf } from './session-failure.ts'
@@ -56,6 +57,7 @@ export class BlobSession {
   readonly #loop: SessionLoop
   readonly #observers = new Set<SessionObserver>()
   readonly #readers = new Map<object, number>()
+  readonly #onLease: LeaseListener = (event) => this.#loop.dispatch(event)
   #private: boolean
   #closed = false
   #failure: unknown
@@ -246,7 +248,7 @@ export class BlobSession {
     if (this.#closed) return
     if (!this.complete) this.unwant()
     this.#closed = true
-    this.#context.leases.forget(this.digest)
+    this.#context.leases.forget(this.digest, this.#onLease)
     this.#loop.stop()
     this.#source.stop()
     this.#notify()
@@ -282,7 +284,7 @@ export class BlobSession {
         this.#source.trim(effect.run, effect.count)
         break
       case 'ask-lease':
-        this.#context.leases.ask(digest, this.layout, effect, (event) => this.#loop.dispatch(event))
+        this.#context.leases.ask(digest, this.layout, effect, this.#onLease)
         break
       case 'check':
         void this.#write(() => this.#commit())

@@ -13,8 +13,8 @@ export interface Leases {
    * @param layout - absent while the blob's size is not known: leave is then asked for the whole of it as one piece
    */
   ask(digest: Digest, layout: PieceLayout | undefined, ask: OwnAsk, listener: LeaseListener): void
-  /** The session ended. */
-  forget(digest: Digest): void
+  /** Who listened is not to hear more; another who asked since then still is. */
+  forget(digest: Digest, listener: LeaseListener): void
   /** A small public blob was read from the origin: who let us hands it to those who ask later. */
   handIn(digest: Digest): void
 }

@@ -2,6 +2,7 @@ import { abortable } from '../core/abortable.ts'
 import { sleep } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
 import type { SessionEvent } from '../engine/session-event.ts'
+import type { LeaseListener } from './leases.ts'
 import type { SwarmContext } from './swarm-context.ts'
 
 /** Whoever got no leave for this long goes without: a tracker may lie. */
@@ -13,6 +14,8 @@ export class OneLease {
   readonly #context: SwarmContext
   readonly #digest: Digest
   #number = 0
+  #heard: (event: SessionEvent) => void = () => {}
+  readonly #listener: LeaseListener = (event) => this.#heard(event)
 
   constructor(context: SwarmContext, digest: Digest) {
     this.#context = context
@@ -38,14 +41,15 @@ export class OneLease {
   /** Others may ask it again when they find nobody who knows. */
   giveBack(): void {
     const ask = { number: this.#number, count: 0, held: [], wanted: [], rateBytesPerSecond: 0 }
-    if (this.#number !== 0) this.#context.leases.ask(this.#digest, undefined, ask, () => {})
-    this.#context.leases.forget(this.#digest)
+    if (this.#number !== 0) this.#context.leases.ask(this.#digest, undefined, ask, this.#listener)
+    this.#context.leases.forget(this.#digest, this.#listener)
   }
 
   #ask(): Promise<SessionEvent> {
     const { promise, resolve } = Promise.withResolvers<SessionEvent>()
     const ask = { number: this.#number, count: 1, held: [], wanted: whole, rateBytesPerSecond: 0 }
-    this.#context.leases.ask(this.#digest, undefined, ask, resolve)
+    this.#heard = resolve
+    this.#context.leases.ask(this.#digest, undefined, ask, this.#listener)
     return promise
   }
 }

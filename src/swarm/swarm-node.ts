@@ -78,7 +78,7 @@ export class SwarmNode {
       links,
       leases: {
         ask: (...ask: Parameters<Leases['ask']>) => this.#tracker.ask(...ask),
-        forget: (digest: Digest) => this.#tracker.forget(digest),
+        forget: (...forget: Parameters<Leases['forget']>) => this.#tracker.forget(...forget),
         handIn: (digest: Digest) => this.#tracker.handIn(digest),
       },
       reads: (origin: Origin) => this.#hosts.reads(origin),

@@ -78,8 +78,8 @@ export class TrackerService implements Leases {
     if (entry) void this.#init.inline.give(entry, digest)
   }
 
-  forget(digest: Digest): void {
-    this.#listeners.delete(digest)
+  forget(digest: Digest, listener: LeaseListener): void {
+    if (this.#listeners.get(digest) === listener) this.#listeners.delete(digest)
   }
 
   joined(entry: LinkEntry, { topic, asks }: Join): void {
