@@ -19,7 +19,7 @@ const nearDialsInARow = 2
 /** Links to other regions carry introductions and haves, no pieces; of two, one is left when the other's peer is gone. */
 const maxFarDialled = 2
 /** All nodes of a large region want a link to a small one, whose nodes need most of theirs for each other. */
-export const maxFarAccepted = acceptedLinks - wantedLinks
+export const maxFarAccepted: number = acceptedLinks - wantedLinks
 
 /** Whom to dial next while something is being loaded. */
 export class DialPolicy {

@@ -44,7 +44,7 @@ export type PlaceOf = (peerId: string) => Uint8Array
 export class KnownPeerRecord implements KnownPeerState {
   readonly key: string
   readonly peerId: string | undefined
-  addresses = noAddresses
+  addresses: readonly string[] = noAddresses
   readonly foundBy: string[]
   linked = false
   dialling = false
