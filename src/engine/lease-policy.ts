@@ -52,12 +52,19 @@ export function onAnswer(
   lease.asking = false
   lease.askAtMs = now + event.retryAfterMs
   if (state.phase !== 'loading' || state.origin.only) {
-    lease.number = event.number
+    takeGrant(state, event, now)
     returnLease(state, effects)
     return
   }
   // A lease of our own making is not taken away by a tracker that has nothing to give.
   if (event.number === 0 && lease.number === 0) return
+  takeGrant(state, event, now)
+  if (isHolding(state)) endSilence(state)
+  endRunsWithoutLease(state, effects)
+}
+
+function takeGrant(state: SessionState, event: SessionEvent & { type: 'lease:answered' }, now: number): void {
+  const { lease } = state
   clearLease(state)
   lease.number = event.number
   lease.expiresMs = now + event.validMs
@@ -66,8 +73,6 @@ export function onAnswer(
     if (!state.links.has(link)) continue
     for (const run of runs) forEachPiece(state, run, (piece) => lease.imports.set(piece, link))
   }
-  if (isHolding(state)) endSilence(state)
-  endRunsWithoutLease(state, effects)
 }
 
 /** No tracker is in reach: what we hold we keep, for whoever could give it to others is not there. */
