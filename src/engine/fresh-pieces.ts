@@ -1,5 +1,5 @@
 import { isUnfinished, type LinkState } from './link-state.ts'
-import type { SessionState } from './session-state.ts'
+import type { FreshPiece, SessionState } from './session-state.ts'
 
 /**
  * A piece that we brought in is told to one neighbour first, and to all when that has it: so each of the next pieces leaves
@@ -20,12 +20,19 @@ export function announce(state: SessionState, piece: number): void {
 
 /** The first to know has it, or does not take it: the others are told. */
 export function releaseFresh(state: SessionState, piece: number): void {
-  const told = state.fresh.get(piece)
+  const told = forgetFresh(state, piece)
   if (!told) return
+  for (const link of state.nearestFirst) if (link.wants && link.id !== told.link) link.untold.push(piece)
+}
+
+/** The piece is for nobody in particular any more. */
+export function forgetFresh(state: SessionState, piece: number): FreshPiece | undefined {
+  const told = state.fresh.get(piece)
+  if (!told) return undefined
   state.fresh.delete(piece)
   const first = state.links.get(told.link)
   if (first) first.freshCount--
-  for (const link of state.nearestFirst) if (link.wants && link.id !== told.link) link.untold.push(piece)
+  return told
 }
 
 /** Who does not take what it was told of must not keep it from the others. */

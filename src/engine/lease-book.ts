@@ -60,11 +60,12 @@ export class LeaseBook {
     }
     const waitMs = this.#knownFromMs - now
     const isHolder = region.isHolder(request.holder)
+    let missing = request.count
     if (waitMs <= 0 && request.count > 0 && (isHolder || region.admits(request, now))) {
-      this.#grant(region, request, now)
+      missing = this.#grant(region, request, now)
     }
     const grants = this.#grantsOf(region, request.holder)
-    const retryAfterMs = waitMs > 0 ? waitMs : this.#retryAfter(grants.length > 0, now, chance)
+    const retryAfterMs = waitMs > 0 ? waitMs : missing === 0 ? 0 : this.#retryAfter(grants.length > 0, now, chance)
     if (grants.length === 0) {
       region.leave(request.holder)
       return refusal(retryAfterMs)
@@ -91,7 +92,8 @@ export class LeaseBook {
     return region
   }
 
-  #grant(region: RegionBook, request: LeaseRequest, now: number): void {
+  /** Returns how many of the pieces that were asked for there are not. */
+  #grant(region: RegionBook, request: LeaseRequest, now: number): number {
     let left = request.count
     for (const run of request.wanted) {
       const end = Math.min(run.first + run.count, this.#pieceCount)
@@ -103,6 +105,7 @@ export class LeaseBook {
         left--
       }
     }
+    return left
   }
 
   /** Where a piece is to come from: the origin unless another region has it, and nobody yet while another is about to have it. */

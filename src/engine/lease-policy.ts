@@ -2,18 +2,19 @@ import type { Effect } from './effect.ts'
 import { clearLease, endSilence, leasedPieces, maxLeaseRuns, returnLease } from './lease-return.ts'
 import { isUnfinished } from './link-state.ts'
 import { comesFromPeers, hasSettled } from './origin-policy.ts'
+import { originRateAt } from './request-policy.ts'
 import { openPiece } from './session-change.ts'
 import type { SessionEvent } from './session-event.ts'
 import { inRuns, runsFrom, type SessionState } from './session-state.ts'
 
 /** Fewer pieces are not worth an ask. */
-const minLeasePieces = 8
+const minLeasePieces = 16
 /** Of a large blob on a fast link; more would keep others from sharing the work. */
 const maxLeasePieces = 512
 /** A node that still loads this many pieces from peers does not starve. */
 const starvingBelow = 2
 /** Between two asks of a holder that wants more, so that a tracker with nothing left is not asked in a tight loop. */
-const askMoreMs = 100
+const askMoreMs = 25
 /** A tracker whose answer was lost is taken for silent. */
 const answerMs = 4000
 /** Nothing came for this long, from anybody: what the tracker says is not believed any more. */
@@ -28,7 +29,7 @@ const drawForMs = 3000
 export function seekLease(state: SessionState, now: number, effects: Effect[]): void {
   const { origin, lease } = state
   if (!origin.usable || origin.only) return
-  if (lease.asking && now - lease.askedMs > answerMs) onSilence(state, lease.swarmSize, now)
+  if (lease.asking && now - lease.askedMs > answerMs) onSilence(state, atLeastInSwarm(state), now)
   expireLease(state, now, effects)
   if (isHolding(state)) {
     if (!lease.asking && isRenewalDue(state, now)) ask(state, now, effects)
@@ -57,7 +58,11 @@ export function onAnswer(
     return
   }
   // A lease of our own making is not taken away by a tracker that has nothing to give.
-  if (event.number === 0 && lease.number === 0) return
+  if (event.number === 0 && lease.number === 0) {
+    // Who refuses is there; what it says may still bring nothing.
+    if (!lease.doubting) endSilence(state)
+    return
+  }
   takeGrant(state, event, now)
   if (isHolding(state)) endSilence(state)
   endRunsWithoutLease(state, effects)
@@ -86,10 +91,10 @@ export function onSilence(state: SessionState, swarmSize: number, now: number): 
   else lease.silentMs ??= now
 }
 
-/** The tracker is gone: its successor must hear at once what we hold. */
+/** The tracker is gone: its successor must hear at once what we hold. What was asked of it already goes there anyway. */
 export function onTrackerLost(state: SessionState): void {
   const { lease } = state
-  if (lease.number !== 0) lease.askedMs = -Infinity
+  if (lease.number !== 0 && !lease.asking) lease.askedMs = -Infinity
   lease.askAtMs = 0
 }
 
@@ -117,11 +122,13 @@ function expireLease(state: SessionState, now: number, effects: Effect[]): void 
 /** Runs end at the first missing piece that somebody else may read now. */
 function endRunsWithoutLease(state: SessionState, effects: Effect[]): void {
   for (const run of state.origin.runs.values()) {
-    let kept = 0
-    while (kept < run.count && isOurs(state, run.first + kept)) kept++
-    if (kept === run.count) continue
+    const reading = state.stored.firstMissing(run.first)
+    let end = reading
+    while (end < run.first + run.count && isOurs(state, end)) end++
     // What has begun to come is not thrown away.
-    if (kept === 0 && run.first === state.stored.firstMissing(run.first) && state.requests.count === 0) kept = 1
+    if (end === reading && state.requests.count === 0) end++
+    const kept = end > reading ? end - run.first : 0
+    if (kept >= run.count) continue
     run.count = kept
     if (kept === 0) state.origin.runs.delete(run.id)
     effects.push({ type: 'trim', run: run.id, count: kept })
@@ -137,19 +144,20 @@ function isRenewalDue(state: SessionState, now: number): boolean {
   const sinceMs = now - lease.askedMs
   if (sinceMs >= tuning.leaseRenewMs && (origin.movedMs > lease.askedMs || state.movedMs > lease.askedMs)) return true
   if (lease.number === 0 || sinceMs < askMoreMs || now < lease.askAtMs) return false
-  return lease.pieces.count + lease.imports.size < windowPieces(state) / 2 && state.availability.unheldCount > 0
+  return lease.pieces.count + lease.imports.size < windowPieces(state, now) / 2 && state.availability.unheldCount > 0
 }
 
 /** How many pieces to hold at once: some seconds of work; all of them where nobody is to share it. */
-function windowPieces({ nearestFirst, layout, originRate, tuning }: SessionState): number {
+function windowPieces(state: SessionState, now: number): number {
+  const { nearestFirst, layout, tuning } = state
   if (nearestFirst.length === 0) return layout.pieceCount
-  const pieces = Math.ceil((originRate * tuning.leaseAheadMs) / layout.pieceLength)
+  const pieces = Math.ceil((originRateAt(state, now) * tuning.leaseAheadMs) / layout.pieceLength)
   return Math.min(maxLeasePieces, Math.max(minLeasePieces, pieces))
 }
 
 function ask(state: SessionState, now: number, effects: Effect[]): void {
   const { lease } = state
-  const window = windowPieces(state)
+  const window = windowPieces(state, now)
   const held = heldPieces(state, window)
   const wanted = wantedPieces(state, now, new Set(held))
   const count = wanted.length > 0 ? Math.max(0, window - held.length) : 0
@@ -199,11 +207,15 @@ function wantedPieces(state: SessionState, now: number, held: ReadonlySet<number
  * Nodes in the same position draw apart, so that few begin.
  */
 function goWithout(state: SessionState, now: number): void {
-  const { lease } = state
+  const { lease, origin } = state
+  const drawnMs = Math.max(lease.drawAtMs, lease.silentMs ?? 0, origin.movedMs)
+  // Whoever had what it needed in between begins anew: the silence may be over.
+  if (lease.silentMs !== undefined && now - drawnMs > drawForMs) endSilence(state)
   if (lease.silentMs === undefined) {
     if (!hasReasonToDoubt(state, now)) return
     lease.silentMs = now
-    lease.swarmSize = Math.max(lease.swarmSize, state.nearestFirst.filter(isUnfinished).length + 1)
+    lease.doubting = true
+    lease.swarmSize = atLeastInSwarm(state)
   }
   while (now >= Math.max(lease.drawAtMs, lease.silentMs)) {
     const odds = now - lease.silentMs >= drawForMs ? 1 : 2 ** lease.draws / lease.swarmSize
@@ -213,12 +225,17 @@ function goWithout(state: SessionState, now: number): void {
     // From now on each draw succeeds, until a tracker helps.
     lease.draws = 32
     lease.drawAtMs = now
-    const pieces = wantedPieces(state, now, new Set()).slice(0, windowPieces(state))
+    const pieces = wantedPieces(state, now, new Set()).slice(0, windowPieces(state, now))
     for (const piece of pieces) lease.pieces.add(piece)
     lease.number = 0
     lease.expiresMs = now + ownLeaseMs
     return
   }
+}
+
+/** How many may be about to draw as we are. */
+function atLeastInSwarm({ lease, nearestFirst }: SessionState): number {
+  return Math.max(lease.swarmSize, nearestFirst.filter(isUnfinished).length + 1)
 }
 
 /** Nothing came from anybody for long, and nobody linked is seen to fetch. */

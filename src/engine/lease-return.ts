@@ -33,6 +33,7 @@ export function clearLease({ lease }: SessionState): void {
 /** A tracker is there, and what it says brings something. */
 export function endSilence({ lease }: SessionState): void {
   lease.silentMs = undefined
+  lease.doubting = false
   lease.draws = 0
   lease.drawAtMs = 0
 }

@@ -16,6 +16,8 @@ export interface LeaseState {
   askAtMs: number
   /** Since when no tracker can be reached, or what one says has brought nothing. */
   silentMs: number | undefined
+  /** The tracker answers: it is its answers that are not believed. */
+  doubting: boolean
   /** Times that it was drawn whether we grant ourselves a lease, and when it is next. */
   draws: number
   drawAtMs: number
@@ -32,6 +34,7 @@ export function createLease(pieceCount: number): LeaseState {
     askedMs: 0,
     askAtMs: 0,
     silentMs: undefined,
+    doubting: false,
     draws: 0,
     drawAtMs: 0,
     swarmSize: 1,

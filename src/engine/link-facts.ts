@@ -67,8 +67,8 @@ export function learnFetching(
 ): void {
   link.fetching = event.runs
   link.fetchingMs = now
-  // A peer that is not counted on is not yielded to either: we would begin again at once.
-  if (!link.weYield || state.origin.only || !isCountedOn(link)) return
+  // A peer that is far or not counted on is not yielded to either: we would begin again at once.
+  if (!link.weYield || link.far || state.origin.only || !isCountedOn(link)) return
   for (const run of state.origin.runs.values()) {
     const kept = keptCount(run, link.fetching, state)
     if (kept === run.count) continue

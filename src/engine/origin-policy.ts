@@ -113,7 +113,10 @@ function room(state: SessionState): number {
   for (const run of state.origin.runs.values()) {
     for (let piece = run.first; piece < run.first + run.count; piece++) if (!state.stored.has(piece)) soleCount++
   }
-  return state.origin.only ? sharedRunPieces : Math.min(sharedRunPieces, state.tuning.soleCopies - soleCount)
+  if (state.origin.only) return sharedRunPieces
+  const left = state.tuning.soleCopies - soleCount
+  // While another run keeps the origin busy, a request for less than a full run is not worth it.
+  return left < sharedRunPieces && state.origin.runs.size > 0 ? 0 : Math.min(sharedRunPieces, left)
 }
 
 function firstWanted(

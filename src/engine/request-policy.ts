@@ -11,6 +11,8 @@ const fewLinks = 3
 /** No more than the data streams of a link. */
 const maxRequestsPerLink = 4
 const rateWindowMs = 1000
+/** A pace over a shorter time says little. */
+const minSpanMs = 100
 /** Deadlines are looked at this often. */
 const expireEveryMs = 100
 /** A node that got nothing for this long takes from other regions what it can get. */
@@ -35,7 +37,7 @@ export function expireRequests(state: SessionState, now: number, effects: Effect
 function isElsewhere(state: SessionState, link: LinkState, piece: number): boolean {
   if (state.origin.usable) return true
   for (const other of state.nearestFirst) {
-    if (other !== link && other.holds.has(piece) && isCountedOn(other)) return true
+    if (other !== link && !other.far && other.holds.has(piece) && isCountedOn(other)) return true
   }
   return false
 }
@@ -49,6 +51,11 @@ export function measureRate(state: SessionState, now: number): void {
   state.rateBytes = 0
   state.originRateBytes = 0
   state.rateMs = now
+}
+
+/** The pace of the origin up to now, in bytes a millisecond: in the first second there is no other measure. */
+export function originRateAt({ originRate, originRateBytes, rateMs }: SessionState, now: number): number {
+  return Math.max(originRate, originRateBytes / Math.max(minSpanMs, now - rateMs))
 }
 
 /** Fills the links with requests, the least loaded and nearest first, until enough is outstanding. */

@@ -103,6 +103,8 @@ function takeIn(state: SessionState, event: SessionEvent, now: number, effects: 
       failRun(state, event, now)
       break
     case 'piece:given':
+      // It is on its way, even if we end now.
+      state.sole.delete(event.piece)
       if (state.fresh.get(event.piece)?.link === event.link) releaseFresh(state, event.piece)
       break
     case 'lease:answered':

@@ -2,7 +2,7 @@ import { pieceRange } from '../core/piece-layout.ts'
 import type { Effect, FailReason } from './effect.ts'
 import { tellCopy } from './link-facts.ts'
 import type { OutstandingRequest } from './request-book.ts'
-import { announce, announceFresh } from './fresh-pieces.ts'
+import { announce, announceFresh, forgetFresh } from './fresh-pieces.ts'
 import { settleLease } from './lease-policy.ts'
 import { closePiece, distrust, fail, openPiece, release, removeHold } from './session-change.ts'
 import type { LinkId, RequestOutcome, SessionEvent } from './session-event.ts'
@@ -137,6 +137,7 @@ function dropPieces(state: SessionState, pieces: readonly number[], effects: Eff
     state.fromOrigin.delete(piece)
     state.givers[piece] = unknownGiver
     state.sole.delete(piece)
+    forgetFresh(state, piece)
     openPiece(state, piece)
   }
   effects.push({ type: 'drop', pieces })
