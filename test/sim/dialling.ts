@@ -9,6 +9,10 @@ const roundTrips = 4
 /** As long as production waits for a peer that does not answer. */
 const dialTimeoutMs = 10_000
 const handshakeBytes = 2500
+/** As in production: a guest that says nothing for so long has what it came for. */
+const guestMs = 5000
+/** Longer than the way of any message: both ends of a link that is closed know it soon. */
+export const resetMs = 1
 
 /** Links come and go: dials as the production link book decides, handshakes, deaths. */
 export class Dialling {
@@ -62,6 +66,14 @@ export class Dialling {
     discovery.linkClosed(node, end)
   }
 
+  /** Guests that have what they came for make room. */
+  dismissGuests(node: SimNode): void {
+    const { links, events } = this.#world
+    const silentSinceMs = events.now - guestMs
+    const silent = node.ends.filter((end) => links.isGuest(end) && links.heardMs(end) < silentSinceMs)
+    for (const end of silent) this.cut(end, resetMs)
+  }
+
   /** Nothing passes a link any more; its ends learn of it after their own times. */
   cut(end: LinkEnd, noticeMs: number): void {
     const { links, events, transfers } = this.#world
@@ -84,7 +96,7 @@ export class Dialling {
     const cutOff = topology.passesMs(from.index, to.index, events.now) > events.now
     if (!to.alive || cutOff) return events.at(events.now + dialTimeoutMs, this.#failed, from.index, to.index)
     const latencyMs = this.#latencyMs(from.index, to.index)
-    if (to.pendingInbound >= options.pendingInbound || to.ends.length + to.pendingInbound >= options.maxLinks) {
+    if (to.pendingInbound >= options.pendingInbound) {
       counters.refusedDials++
       return events.at(events.now + latencyMs, this.#failed, from.index, to.index)
     }
@@ -106,9 +118,11 @@ export class Dialling {
   }
 
   #onAccepted(from: SimNode, to: SimNode): void {
-    const { events } = this.#world
+    const { events, counters, options } = this.#world
     to.pendingInbound--
-    events.at(events.now + this.#latencyMs(from.index, to.index), to.alive ? this.#returned : this.#failed, from.index, to.index)
+    const accepted = to.alive && to.ends.length < options.maxLinks
+    if (!accepted) counters.refusedDials++
+    events.at(events.now + this.#latencyMs(from.index, to.index), accepted ? this.#returned : this.#failed, from.index, to.index)
   }
 
   #onReturned(from: SimNode, to: SimNode): void {
@@ -133,17 +147,29 @@ export class Dialling {
   }
 
   #open(end: LinkEnd, inbound: boolean): void {
-    const { links, nodes, topology, discovery } = this.#world
+    const { links, nodes, topology, discovery, events } = this.#world
     if (links.isCut(end)) return
     const node = nodes[links.nodeAt(end)]!
     const other = links.nodeAt(end ^ 1)
+    const facts = this.#factsOf(other)
+    const guest = inbound && !node.book.mayAccept(facts, this.#loadingLinks(node))
+    if (guest) links.receiveGuest(end)
     links.open(end)
+    links.hear(end, events.now)
     node.ends.push(end)
     node.endTo.set(other, end)
-    node.book.linked(String(other), inbound, this.#factsOf(other))
+    node.book.linked(String(other), inbound, facts)
+    discovery.linkOpened(node, end)
+    if (guest) return
     const weYield = topology.order[node.index]! > topology.order[other]!
     node.dispatch({ type: 'link:opened', link: end, distance: links.distance(end), weYield })
-    discovery.linkOpened(node, end)
+  }
+
+  /** Links over which blobs move, or would: what the book's limit is about. */
+  #loadingLinks(node: SimNode): number {
+    if (!node.started) return 0
+    const { links, options } = this.#world
+    return node.ends.filter((end) => !links.isGuest(end) && links.nodeAt(end ^ 1) >= options.supernodes).length
   }
 
   /** What a peer's hello says. */

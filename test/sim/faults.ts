@@ -1,11 +1,9 @@
 import { seededRandom } from '../../src/core/random.ts'
 import { lowerBoundMs } from './bounds.ts'
+import { resetMs } from './dialling.ts'
 import type { EventKind } from './event-queue.ts'
 import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
-
-/** Longer than the way of any message: both ends of a link that is reset know it soon. */
-const resetMs = 1
 
 /** Nodes that die: by chance over the run, and as `--kill` says. */
 export class Faults {

@@ -11,6 +11,10 @@ export class LinkTable {
   /** Whether the node at this end knows the link as open. */
   #open = new Uint8Array(1024)
   #distances = new Uint8Array(1024)
+  /** Whether the node at this end has the other one as a guest: to join and to ask for leases, no more. */
+  #guests = new Uint8Array(1024)
+  /** When a guest last said something. */
+  #heardMs = new Float64Array(1024)
   /** Whether anything still passes, whatever the ends know. */
   #cut = new Uint8Array(1024)
   #flowFreeMs = new Float64Array(1024)
@@ -60,6 +64,23 @@ export class LinkTable {
     this.#open[end] = 0
   }
 
+  isGuest(end: LinkEnd): boolean {
+    return this.#guests[end] === 1
+  }
+
+  /** The node at this end takes the other one in as a guest. */
+  receiveGuest(end: LinkEnd): void {
+    this.#guests[end] = 1
+  }
+
+  heardMs(end: LinkEnd): number {
+    return this.#heardMs[end]!
+  }
+
+  hear(end: LinkEnd, now: number): void {
+    this.#heardMs[end] = now
+  }
+
   /** Nothing passes any more, in either direction. */
   cut(end: LinkEnd): void {
     this.#cut[end >> 1] = 1
@@ -87,6 +108,8 @@ export class LinkTable {
     this.#nodes = grown(this.#nodes, new Int32Array(length))
     this.#open = grown(this.#open, new Uint8Array(length))
     this.#distances = grown(this.#distances, new Uint8Array(length))
+    this.#guests = grown(this.#guests, new Uint8Array(length))
+    this.#heardMs = grown(this.#heardMs, new Float64Array(length))
     this.#cut = grown(this.#cut, new Uint8Array(length))
     this.#flowFreeMs = grown(this.#flowFreeMs, new Float64Array(length))
   }

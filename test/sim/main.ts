@@ -12,7 +12,7 @@
  * `sim-discovery.ts` is the seam to trackers: joins and leases; `faults.ts` kills; `bounds.ts` says what is possible at best.
  *
  * What it leaves out: TCP's slow start and losses, the CPU that pieces cost, disks that are slower than links, liars about pieces.
- * The origin is never cut off, and is no node.
+ * The origin is never cut off, and is no node; that it wants to be left alone is not passed on to others. Nobody searches the DHT.
  */
 import { writeFileSync } from 'node:fs'
 import { readCommand, usage, type Command } from './command.ts'
@@ -56,5 +56,5 @@ function runMatrix({ options, json, short }: Command, name: string): void {
 
 /** Thousands of times are for the plot only. */
 function withoutTimes(result: SimResult): object {
-  return { ...result, doneAtMs: undefined }
+  return { ...result, timesMs: undefined }
 }

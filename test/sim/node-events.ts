@@ -102,8 +102,12 @@ export class NodeEvents {
   }
 
   #onTold(end: LinkId, event: Told): void {
-    const { links, nodes } = this.#world
-    if (links.isOpen(end) && !links.isCut(end)) nodes[links.nodeAt(end)]!.dispatch(event)
+    const { links, nodes, events } = this.#world
+    if (!links.isOpen(end) || links.isCut(end)) return
+    links.hear(end, events.now)
+    if (!links.isGuest(end)) nodes[links.nodeAt(end)]!.dispatch(event)
+    // No blob moves over the link of a guest.
+    else if (event.type === 'link:copy' && event.wants) this.tell({ type: 'link:copy', link: end ^ 1, holds: [], wants: false })
   }
 
   #onHaves(haves: readonly TellHave[]): void {

@@ -10,7 +10,7 @@ describe('the plot of a run', () => {
       const simulated = { ...defaultSimOptions, size: 8 * 1024 ** 2, ...options }
       const svg = plot(simulated, simulate(simulated))
       assertWellFormed(svg)
-      assert.match(svg, /bound for one node/)
+      assert.match(svg, /lower bound/)
       assert.match(svg, /native/)
       assert.doesNotMatch(svg, /NaN|undefined|Infinity/)
     }

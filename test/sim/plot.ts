@@ -13,7 +13,7 @@ const colours = { swarm: '#0b7285', bound: '#2f9e44', native: '#c92a2a' }
 
 /** Completion over time as a picture: which part of the nodes has the whole blob, the bound, and the native time if it is near. */
 export function plot(options: SimOptions, result: SimResult): string {
-  const lastMs = Math.max(result.doneAtMs.at(-1) ?? 0, options.startWithin + result.lowerBoundMs)
+  const lastMs = Math.max(result.timesMs.at(-1) ?? 0, result.lowerBoundMs)
   const nativeFits = result.nativeMs <= 3 * lastMs
   const spanMs = 1.06 * (nativeFits ? Math.max(lastMs, result.nativeMs) : lastMs)
   const step = niceStep(spanMs)
@@ -34,8 +34,8 @@ export function plot(options: SimOptions, result: SimResult): string {
       `<line x1="${at(x(ms))}" y1="${area.bottom}" x2="${at(x(ms))}" y2="${area.bottom + 5}" stroke="${ink}"/>`,
       text(x(ms), area.bottom + 20, seconds(ms, step), 'text-anchor="middle"'),
     ]),
-    text((area.left + area.right) / 2, height - 14, 'seconds since the first node started', 'text-anchor="middle" fill="#52606d"'),
-    ...mark(x(result.lowerBoundMs), `bound for one node: ${printMs(result.lowerBoundMs)}`, colours.bound, 'end'),
+    text((area.left + area.right) / 2, height - 14, 'seconds since each node started', 'text-anchor="middle" fill="#52606d"'),
+    ...mark(x(result.lowerBoundMs), `lower bound: ${printMs(result.lowerBoundMs)}`, colours.bound, 'end'),
     ...(nativeFits ? mark(x(result.nativeMs), native, colours.native, 'end') : [
       text(area.right, area.top - 8, `${native}, ${(result.nativeMs / endMs).toFixed(0)} times as far to the right →`, `text-anchor="end" fill="${colours.native}"`),
     ]),
@@ -49,18 +49,18 @@ export function plot(options: SimOptions, result: SimResult): string {
 
 function curve(
   { nodes }: SimOptions,
-  { doneAtMs, died }: SimResult,
+  { timesMs, died }: SimResult,
   x: (ms: number) => number,
   y: (part: number) => number,
   endMs: number,
 ): string {
   const living = nodes - died
-  const every = Math.max(1, Math.floor(doneAtMs.length / maxSteps))
+  const every = Math.max(1, Math.floor(timesMs.length / maxSteps))
   let path = `M${at(x(0))} ${at(y(0))}`
-  for (let index = 0; index < doneAtMs.length; index += every) {
-    path += ` H${at(x(doneAtMs[index] ?? 0))} V${at(y((index + 1) / living))}`
+  for (let index = 0; index < timesMs.length; index += every) {
+    path += ` H${at(x(timesMs[index] ?? 0))} V${at(y((index + 1) / living))}`
   }
-  path += ` H${at(x(doneAtMs.at(-1) ?? 0))} V${at(y(doneAtMs.length / living))} H${at(x(endMs))}`
+  path += ` H${at(x(timesMs.at(-1) ?? 0))} V${at(y(timesMs.length / living))} H${at(x(endMs))}`
   return path
 }
 
@@ -68,11 +68,11 @@ function point(
   x: (ms: number) => number,
   y: (part: number) => number,
   { nodes }: SimOptions,
-  { doneAtMs, died }: SimResult,
+  { timesMs, died }: SimResult,
   part: number,
   name: string,
 ): string[] {
-  const ms = doneAtMs[Math.ceil(part * (nodes - died)) - 1]
+  const ms = timesMs[Math.ceil(part * (nodes - died)) - 1]
   if (ms === undefined) return []
   return [
     `<circle cx="${at(x(ms))}" cy="${at(y(part))}" r="3.6" fill="#fff" stroke="${colours.swarm}" stroke-width="2"/>`,
@@ -103,7 +103,8 @@ function seconds(ms: number, step: number): string {
 
 function text(x: number, y: number, content: string, attributes: string): string {
   const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-  return `<text x="${at(x)}" y="${at(y)}" ${attributes}>${escaped}</text>`
+  // A white rim keeps text legible where lines cross it.
+  return `<text paint-order="stroke" stroke="#fff" stroke-width="3" stroke-linejoin="round" x="${at(x)}" y="${at(y)}" ${attributes}>${escaped}</text>`
 }
 
 function at(coordinate: number): string {

@@ -56,26 +56,25 @@ export class SimDiscovery {
     this.#tired = events.register((node) => this.#seats[node]!.round.tire())
   }
 
-  /** All nodes learn whom they know before the run. */
+  /** All nodes learn whom they know before the run, and begin to look after their links, each at its own time. */
   prepare(): void {
     for (const node of this.#world.nodes) {
+      this.#world.events.at(node.random.next() * lookEveryMs, this.#look, node.index, 0)
       for (const known of this.topic.places.view(node.index, node.random)) this.topic.introduce(node, known, 'dht')
     }
   }
 
   /** A node begins to want the blob. */
   start(node: SimNode): void {
-    const { events, dialling, counters } = this.#world
+    const { dialling, counters } = this.#world
     counters.joins++
     for (const end of node.ends) this.tell(end, { type: 'join', asks: false })
     dialling.dialReady(node)
     this.#seats[node.index]!.round.start()
-    events.at(events.now + lookEveryMs, this.#look, node.index, 0)
   }
 
   dialEnded(node: SimNode, to: number): void {
-    const key = String(to)
-    if (!node.endTo.has(to)) this.#step(node, { type: 'connect:failed', key })
+    if (!node.endTo.has(to)) this.#step(node, { type: 'connect:failed', key: String(to) })
     this.#seats[node.index]!.round.dialEnded(to)
     this.#answers.dialEnded(node, to)
   }
@@ -137,6 +136,7 @@ export class SimDiscovery {
     const { events, links, nodes, options } = this.#world
     const node = nodes[links.nodeAt(end)]!
     if (!node.alive || !links.isOpen(end) || links.isCut(end)) return
+    links.hear(end, events.now)
     if (message.type !== 'join' || !message.asks) return this.#take(end, message)
     events.atWith(node.work(options.joinMs), this.#worked, end, 0, message)
   }
@@ -204,6 +204,7 @@ export class SimDiscovery {
         this.#answers.answer(node, effect.answer)
         break
       case 'silent':
+        this.#world.counters.leaseSilences++
         node.dispatch({ type: 'lease:silent', swarmSize: node.book.estimateNodeCount() })
         break
       case 'tracker-lost':
@@ -222,9 +223,10 @@ export class SimDiscovery {
   }
 
   #onLook(node: SimNode): void {
-    if (!node.alive || node.done) return
+    if (!node.alive) return
+    this.#world.dialling.dismissGuests(node)
     this.#world.dialling.dialReady(node)
-    this.#seats[node.index]!.round.look()
+    if (!node.done) this.#seats[node.index]!.round.look()
     this.#world.events.at(this.#world.events.now + lookEveryMs, this.#look, node.index, 0)
   }
 }

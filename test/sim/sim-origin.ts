@@ -14,6 +14,8 @@ export class SimOrigin {
   readonly #egress: OriginEgress
   readonly #flows: Map<number, OriginFlow>[]
   readonly #connected: Uint8Array
+  /** Until when a node was told to stay away. */
+  readonly #heldOffUntilMs: Float64Array
   readonly #asked: EventKind<OriginFlow>
   readonly #refused: EventKind<OriginFlow>
   readonly #arrived: EventKind<OriginFlow>
@@ -30,6 +32,7 @@ export class SimOrigin {
     this.#egress = new OriginEgress(events, options.origin, (flow, startedMs, bytes) => this.#onSent(flow, startedMs, bytes))
     this.#flows = Array.from({ length: options.nodes }, () => new Map())
     this.#connected = new Uint8Array(options.nodes)
+    this.#heldOffUntilMs = new Float64Array(options.nodes)
     this.#tokens = options.originRequests
     this.#asked = events.register<OriginFlow>((_a, _b, flow) => this.#onAsked(flow))
     this.#refused = events.register<OriginFlow>((_a, _b, flow) => this.#onRefused(flow))
@@ -52,9 +55,10 @@ export class SimOrigin {
     const flow: OriginFlow = { node: node.index, run, first, count, cap, sent: 0, stored: 0, ended: false, movedMs: 0, bytesOf }
     this.#flows[node.index]!.set(run, flow)
     counters.controlBytes += requestBytes
+    const waitMs = Math.max(0, this.#heldOffUntilMs[node.index]! - events.now)
     const trips = this.#connected[node.index] === 1 ? 0 : connectRoundTrips
     this.#connected[node.index] = 1
-    events.atWith(events.now + latencyMs * (1 + 2 * trips) + options.originMs, this.#asked, 0, 0, flow)
+    events.atWith(events.now + waitMs + latencyMs * (1 + 2 * trips) + options.originMs, this.#asked, 0, 0, flow)
   }
 
   trim(node: SimNode, run: number, count: number): void {
@@ -91,11 +95,14 @@ export class SimOrigin {
     events.atWith(events.now + topology.originLatencyMs(flow.node), this.#refused, 0, 0, flow)
   }
 
+  /** The node waits as it was told, with all that it reads from here, and asks again. */
   #onRefused(flow: OriginFlow): void {
-    const { nodes, options } = this.#world
+    const { events, nodes, options, topology } = this.#world
     if (flow.ended) return
-    this.#forget(flow)
-    nodes[flow.node]!.dispatch({ type: 'origin:failed', run: flow.run, retryable: true, retryAfterMs: options.retryAfter })
+    this.#heldOffUntilMs[flow.node] = events.now + options.retryAfter
+    nodes[flow.node]!.dispatch({ type: 'origin:waits', run: flow.run, durationMs: options.retryAfter })
+    const askMs = events.now + options.retryAfter + topology.originLatencyMs(flow.node)
+    events.atWith(askMs + options.originMs, this.#asked, 0, 0, flow)
   }
 
   #onSent(flow: OriginFlow, startedMs: number, bytes: number): void {

@@ -24,7 +24,7 @@ export function report(options: SimOptions, result: SimResult): string {
     fact('origin', `${printSize(result.originBytes)}, ${result.originBytesRatio.toFixed(3)} x the blob, ${result.originRequests} requests, ${result.originRefusals} refused`),
     fact('between nodes', `${printSize(result.uploadedBytes)} sent, ${printSize(result.duplicateBytes)} there already, ${printSize(result.lostBytes)} lost`),
     fact('messages', `${printSize(result.controlBytes)}, ${result.haves} haves`),
-    fact('meeting', `${result.joins} joins, ${result.leaseAsks} lease asks, ${result.dials} dials, ${result.refusedDials} refused, ${result.links} links`),
+    fact('meeting', `${result.joins} joins, ${result.leaseAsks} lease asks (${result.leaseSilences} unanswered), ${result.dials} dials, ${result.refusedDials} refused, ${result.links} links`),
   )
   if (options.regions > 1) {
     const each = wanBytes.regions.map((bytes) => (bytes / result.sizeBytes).toFixed(2)).join(', ')

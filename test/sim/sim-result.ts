@@ -36,6 +36,7 @@ export interface SimResult {
   readonly haves: number
   readonly joins: number
   readonly leaseAsks: number
+  readonly leaseSilences: number
   readonly dials: number
   readonly refusedDials: number
   readonly links: number
@@ -44,8 +45,8 @@ export interface SimResult {
   readonly events: number
   readonly wallSeconds: number
   readonly rssBytes: number
-  /** When nodes had the whole blob, from the start of the run on, ascending. */
-  readonly doneAtMs: readonly number[]
+  /** How long each node took, ascending. */
+  readonly timesMs: readonly number[]
 }
 
 export function measure(world: SimWorld, wallSeconds: number): SimResult {
@@ -97,6 +98,7 @@ export function measure(world: SimWorld, wallSeconds: number): SimResult {
     haves: counters.haves,
     joins: counters.joins,
     leaseAsks: counters.leaseAsks,
+    leaseSilences: counters.leaseSilences,
     dials: counters.dials,
     refusedDials: counters.refusedDials,
     links: links.count,
@@ -105,7 +107,7 @@ export function measure(world: SimWorld, wallSeconds: number): SimResult {
     events: events.count,
     wallSeconds,
     rssBytes: process.memoryUsage.rss(),
-    doneAtMs: sorted(done.map((node) => node.doneMs)),
+    timesMs: times,
   }
 }
 

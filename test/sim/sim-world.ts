@@ -34,6 +34,8 @@ export class Counters {
   refusedDials = 0
   joins = 0
   leaseAsks = 0
+  /** Asks for leases that no tracker answered. */
+  leaseSilences = 0
   /** Sessions that gave up and began again. */
   failures = 0
 }
