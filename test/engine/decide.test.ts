@@ -6,19 +6,27 @@ import { drawnSession, only, type DrawnSession } from '../support/drawn-session.
 describe('haves', () => {
   const peers = ['            ', '            ']
 
-  test('are told to all who want the blob, together, 20 ms after the first of them', () => {
-    const session = drawnSession({ peers, peersWant: true })
-    session.give('origin', 3)
-    session.wait(15)
-    session.give('origin', 7)
-    assert.deepEqual(only('tell-have', session.effects), [])
-    session.wait(4)
-    assert.deepEqual(only('tell-have', session.effects), [])
-    assert.deepEqual(only('tell-have', session.wait(1)), [
-      { type: 'tell-have', link: 1, pieces: [3, 7] },
-      { type: 'tell-have', link: 2, pieces: [3, 7] },
-    ])
+  const told = (pieces: number[]): unknown[] => [1, 2].map((link) => ({ type: 'tell-have', link, pieces }))
+
+  test('are told at once to all who want the blob, when the last ones were told 20 ms ago or earlier', () => {
+    const session = drawnSession({ peers })
+    session.wait(20)
+    assert.deepEqual(only('tell-have', session.give(1, 3)), told([3]))
+    session.wait(20)
+    assert.deepEqual(only('tell-have', session.give(1, 4)), told([4]))
     assert.deepEqual(only('tell-have', session.wait(1000)), [], 'once is enough')
+  })
+
+  test('that follow within 20 ms are told together at the end of them', () => {
+    const session = drawnSession({ peers })
+    session.wait(20)
+    session.give(1, 3)
+    session.wait(5)
+    assert.deepEqual(only('tell-have', session.give(1, 7)), [])
+    session.wait(10)
+    assert.deepEqual(only('tell-have', session.give(1, 8)), [])
+    assert.deepEqual(only('tell-have', session.wait(4)), [])
+    assert.deepEqual(only('tell-have', session.wait(1)), told([7, 8]))
   })
 
   test('are told to the giver too: it counts who has what', () => {
@@ -29,10 +37,10 @@ describe('haves', () => {
 
   test('are not told to who does not want the blob, or not any more', () => {
     const session = drawnSession({ peers, peersWant: false })
-    session.give('origin', 3)
+    session.give(1, 3)
     assert.deepEqual(only('tell-have', session.wait(100)), [])
     const forgotten = drawnSession({ peers })
-    forgotten.give('origin', 3)
+    forgotten.give(1, 3)
     forgotten.tell({ type: 'link:forgot', link: 1 })
     assert.deepEqual(
       only('tell-have', forgotten.wait(100)).map(({ link }) => link),
@@ -79,10 +87,12 @@ describe('wakeAtMs', () => {
 
   test('the settle time and haves that are due are kept to the millisecond', () => {
     const session = drawnSession({ peers: ['    '], settled: false })
-    session.wait(1950)
-    assert.equal(wake(session), 2000)
+    session.wait(950)
+    assert.equal(wake(session), 1000)
     session.give('origin', 0)
-    assert.equal(wake(session), 1970)
+    session.wait(5)
+    session.give('origin', 1)
+    assert.equal(wake(session), 970)
   })
 
   test('is never in the past', () => {

@@ -30,13 +30,20 @@ function nextToRead({ state }: DrawnSession): number | undefined {
   return run && state.stored.firstMissing(run.first)
 }
 
+/** The origin gives pieces from `first` to before `end`. */
+function giveAll(session: DrawnSession, first: number, end: number): number[] {
+  const pieces = Array.from({ length: end - first }, (_, index) => first + index)
+  for (const piece of pieces) session.give('origin', piece)
+  return pieces
+}
+
 function runIds({ state }: DrawnSession): number[] {
   return [...state.origin.runs.keys()]
 }
 
 describe('the origin', () => {
   test('is asked for what nobody linked has or fetches, and for nothing else', () => {
-    assert.equal(reading(withOrigin({ have: '*        ', peers: [' ** ff   ', '   *     '] })), '      ooo')
+    assert.equal(reading(withOrigin({ have: '*        ', peers: [' *  ff   ', '   f     '] })), '  o   ooo')
     assert.equal(reading(withOrigin({ have: '*        ', peers: [' ********'] })), '         ')
     assert.equal(reading(withOrigin({ have: '*        ', peers: [' ffffffff'] })), '         ')
   })
@@ -53,14 +60,25 @@ describe('the origin', () => {
     assert.deepEqual(fetched(session.effects), [])
   })
 
-  test('is asked in two runs of at most eight pieces while others are linked', () => {
+  test('is asked in two runs of at most four pieces while a near peer wants the blob', () => {
     const session = withOrigin({ peers: [' '.repeat(40)] })
     assert.deepEqual(fetched(session.effects), [
-      [0, 8],
-      [8, 8],
+      [0, 4],
+      [4, 4],
     ])
-    for (let piece = 0; piece < 8; piece++) session.give('origin', piece)
-    assert.deepEqual(fetched(session.effects).slice(2), [[16, 8]], 'the next run begins when one has been read')
+    session.tell({ type: 'link:have', link: 1, pieces: giveAll(session, 0, 4) })
+    assert.deepEqual(fetched(session.effects).slice(2), [[8, 4]], 'the next one begins when one was read and given on')
+  })
+
+  test('is asked for 16 MiB at a time while no near peer wants the blob', () => {
+    const drawing = { peers: [' '.repeat(40)], pieceBytes: mib }
+    const two = [
+      [0, 4],
+      [4, 4],
+    ]
+    assert.deepEqual(fetched(withOrigin(drawing).effects), two)
+    assert.deepEqual(fetched(withOrigin({ ...drawing, peersWant: false }).effects), [[0, 16]])
+    assert.deepEqual(fetched(withOrigin({ ...drawing, distances: [3] }).effects), [[0, 16]], 'a far one is not waited for')
   })
 
   test('is asked for 64 MiB at a time by a node that knows nobody', () => {
@@ -70,8 +88,8 @@ describe('the origin', () => {
       [256, 256],
     ])
     assert.deepEqual(fetched(withOrigin({ have: ' '.repeat(40), pieceBytes: 16 * mib }).effects), [
-      [0, 8],
-      [8, 8],
+      [0, 4],
+      [4, 4],
     ])
   })
 
@@ -80,10 +98,10 @@ describe('the origin', () => {
       (startFraction) => fetched(withOrigin({ peers: [' '.repeat(64)], startFraction }).effects)[0],
     )
     assert.deepEqual(starts, [
-      [0, 8],
-      [16, 8],
-      [32, 8],
-      [48, 8],
+      [0, 4],
+      [16, 4],
+      [32, 4],
+      [48, 4],
     ])
   })
 
@@ -91,7 +109,7 @@ describe('the origin', () => {
     const session = withOrigin({ peers: [' '.repeat(10)], startFraction: 0.8 })
     assert.deepEqual(fetched(session.effects), [
       [8, 2],
-      [0, 8],
+      [0, 4],
     ])
   })
 
@@ -101,7 +119,7 @@ describe('the origin', () => {
     session.tell({ type: 'demand:changed', wanted: true, originUsable: true })
     session.tell({ type: 'link:copy', link: 1, holds: [], wants: true })
     const effects = session.tell({ type: 'discovery:settled' })
-    assert.deepEqual(fetched(effects)[0], [5, 8])
+    assert.deepEqual(fetched(effects)[0], [5, 4])
   })
 
   test('gets back the pieces of a peer that is snubbed, distrusted or gone', () => {
@@ -133,7 +151,7 @@ describe('the origin', () => {
     const effects = session.wait(2000)
     assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 0 }])
     assert.deepEqual(session.outstanding, ['1:2'])
-    assert.equal(reading(session).slice(0, 8), 'oo      ', 'the rest waits for a free run')
+    assert.equal(reading(session).slice(0, 8), 'oo  oooo', 'the rest is read in other runs')
   })
 })
 
@@ -159,10 +177,10 @@ describe('the settle rule', () => {
     assert.equal(reading(session), '   ', 'it has everything')
   })
 
-  test('nobody is waited for longer than 2 s', () => {
+  test('nobody is waited for longer than 1 s', () => {
     const session = withOrigin({ ...drawing, wanted: false })
     session.tell({ type: 'demand:changed', wanted: true, originUsable: true })
-    session.wait(1999)
+    session.wait(999)
     assert.equal(reading(session), '   ')
     session.wait(1)
     assert.equal(reading(session), 'ooo')
@@ -198,9 +216,9 @@ describe('fetching', () => {
   test('a have, or another announcement, is progress', () => {
     for (const sign of [
       (session: DrawnSession) => session.tell({ type: 'link:have', link: 1, pieces: [0] }),
-      (session: DrawnSession) => fetching(session, [{ first: 0, count: 4 }]),
+      (session: DrawnSession) => fetching(session, [{ first: 1, count: 3 }]),
     ]) {
-      const session = withOrigin({ peers: ['ffff'] })
+      const session = withOrigin({ have: '*   ', peers: [' fff'], tuning: { idleMs: 60_000 } })
       session.wait(2900)
       sign(session)
       session.wait(2900)
@@ -216,9 +234,9 @@ describe('fetching', () => {
     assert.equal(reading(session), 'oooo')
   })
 
-  test('a peer whose announcements come to nothing keeps us from the origin for 10 s at most', () => {
+  test('a peer whose announcements come to nothing keeps us from the origin for 3 s at most', () => {
     const session = withOrigin({ peers: ['ffff'], weYield: true })
-    while (session.now < 9500) {
+    while (session.now < 2500) {
       session.wait(500)
       fetching(session, [{ first: 0, count: 4 }])
       assert.equal(reading(session), '    ')
@@ -229,14 +247,14 @@ describe('fetching', () => {
     assert.equal(reading(session), 'oooo')
   })
 
-  test('a peer that is always busy keeps us from the origin for 10 s at most', () => {
+  test('a peer that is always busy keeps us from the origin for 3 s at most', () => {
     const session = withOrigin({ peers: ['*'] })
-    while (session.now < 9500) {
+    while (session.now < 2900) {
       if (session.outstanding.length > 0) session.end(1, 0, { kind: 'busy', retryAfterMs: 400 })
       session.wait(100)
       assert.deepEqual(fetched(session.effects), [])
     }
-    while (session.now < 11_000 && fetched(session.effects).length === 0) {
+    while (session.now < 4000 && fetched(session.effects).length === 0) {
       if (session.outstanding.length > 0) session.end(1, 0, { kind: 'busy', retryAfterMs: 400 })
       session.wait(100)
     }
@@ -244,13 +262,14 @@ describe('fetching', () => {
   })
 
   test('is told to peers that want the blob, when it begins, changes and ends', () => {
-    const session = withOrigin({ peers: [' '.repeat(9)] })
+    const session = withOrigin({ peers: [' '.repeat(8)] })
     const runs = [
-      { first: 0, count: 8 },
-      { first: 8, count: 1 },
+      { first: 0, count: 4 },
+      { first: 4, count: 4 },
     ]
     assert.deepEqual(only('tell-fetching', session.effects), [{ type: 'tell-fetching', link: 1, runs }])
-    const ended = session.give('origin', 8)
+    giveAll(session, 4, 7)
+    const ended = session.give('origin', 7)
     assert.deepEqual(only('tell-fetching', ended), [{ type: 'tell-fetching', link: 1, runs: runs.slice(0, 1) }])
     const [id = 0] = runIds(session)
     const failed = session.tell({ type: 'origin:failed', run: id, retryable: false, retryAfterMs: undefined })
@@ -259,11 +278,11 @@ describe('fetching', () => {
 
   test('that ended is told after its last pieces: nobody is to think that they are neither here nor on their way', () => {
     const session = withOrigin({ peers: [' '.repeat(24)] })
-    for (let piece = 0; piece < 7; piece++) session.give('origin', piece)
-    const effects = session.give('origin', 7)
+    giveAll(session, 0, 3)
+    const effects = session.give('origin', 3)
     assert.deepEqual(
-      effects.map(({ type }) => type),
-      ['fetch', 'tell-have', 'tell-fetching'],
+      effects.flatMap(({ type }) => (type.startsWith('tell') ? [type] : [])),
+      ['tell-have', 'tell-fetching'],
     )
   })
 
@@ -287,42 +306,47 @@ describe('fetching', () => {
     assert.equal(only('tell-fetching', session.effects).length, 3)
     session.wait(1000)
     session.effects.length = 0
-    session.wait(5000)
+    session.wait(1500)
     assert.equal(only('tell-fetching', session.effects).length, 0)
   })
 
   test('on overlap, who has to yield lets go from the first piece that both read', () => {
     const session = withOrigin({ peers: [' '.repeat(12)], weYield: true })
-    assert.equal(reading(session), 'oooooooooooo')
-    const effects = fetching(session, [{ first: 5, count: 2 }])
-    assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 5 }])
-    assert.equal(reading(session), 'ooooo   oooo', 'the piece after the overlap waits for a free run')
+    assert.equal(reading(session), 'oooooooo    ')
+    const effects = fetching(session, [{ first: 1, count: 2 }])
+    assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 1 }])
+    assert.equal(reading(session), 'o   oooo    ', 'the piece after the overlap waits for a free run')
   })
 
   test('pieces after the overlap are read in the next run', () => {
-    const session = withOrigin({ peers: [' '.repeat(8)], weYield: true })
-    const effects = fetching(session, [{ first: 5, count: 2 }])
-    assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 5 }])
-    assert.deepEqual(fetched(effects), [[7, 1]])
-    assert.equal(reading(session), 'ooooo  o')
+    const session = withOrigin({ peers: ['    '], weYield: true })
+    const effects = fetching(session, [{ first: 1, count: 2 }])
+    assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 1 }])
+    assert.deepEqual(fetched(effects), [[3, 1]])
+    assert.equal(reading(session), 'o  o')
   })
 
   test('on overlap, who has precedence goes on', () => {
     const session = withOrigin({ peers: [' '.repeat(12)], weYield: false })
     assert.deepEqual(only('trim', fetching(session, [{ first: 0, count: 12 }])), [])
-    assert.equal(reading(session), 'oooooooooooo')
+    assert.equal(reading(session), 'oooooooo    ')
+  })
+
+  test('a far peer is not yielded to: nothing would come from there', () => {
+    const session = withOrigin({ peers: [' '.repeat(12)], weYield: true, distances: [3] })
+    assert.deepEqual(only('trim', fetching(session, [{ first: 0, count: 12 }])), [])
   })
 
   test('a run of which nothing is left ends', () => {
-    const session = withOrigin({ peers: [' '.repeat(8)], weYield: true })
-    assert.deepEqual(only('trim', fetching(session, [{ first: 0, count: 8 }])), [{ type: 'trim', run: 1, count: 0 }])
-    assert.equal(reading(session), '        ')
+    const session = withOrigin({ peers: ['    '], weYield: true })
+    assert.deepEqual(only('trim', fetching(session, [{ first: 0, count: 4 }])), [{ type: 'trim', run: 1, count: 0 }])
+    assert.equal(reading(session), '    ')
   })
 
   test('a run of which only stored pieces are left ends', () => {
-    const session = withOrigin({ peers: [' '.repeat(8)], weYield: true })
-    for (const piece of [0, 1, 2]) session.give('origin', piece)
-    const effects = fetching(session, [{ first: 2, count: 6 }])
+    const session = withOrigin({ peers: ['    '], weYield: true })
+    giveAll(session, 0, 2)
+    const effects = fetching(session, [{ first: 1, count: 3 }])
     assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 0 }])
   })
 
@@ -338,7 +362,7 @@ describe('fetching', () => {
       fc.property(run, run, fc.array(fc.nat(23), { maxLength: 6 }), (ours, theirs, stored) => {
         const clip = ({ first, count }: PieceRun): PieceRun => ({ first, count: Math.min(count, 24 - first) })
         const nodes = [clip(ours), clip(theirs)].map((planned, index) => {
-          const node = withOrigin({ peers: [' '.repeat(24)], weYield: index === 0, settled: false })
+          const node = withOrigin({ peers: [' '.repeat(24)], weYield: index === 0, settled: false, tuning: { soleCopies: 99 } })
           for (const piece of stored) node.give('origin', piece)
           if (node.state.stored.firstMissing(planned.first) < planned.first + planned.count) {
             node.state.origin.runs.set(100, { id: 100, ...planned, movedMs: 0 })

@@ -12,11 +12,11 @@ function askableAt(score: PeerScore, from: number): number {
 }
 
 describe('PeerScore', () => {
-  test('an unknown peer has 4 s and 4 s a MiB for its first piece', () => {
+  test('an unknown peer has 2 s and 2 s a MiB for its first piece', () => {
     const score = new PeerScore()
-    assert.equal(score.deadlineMs(mib), 8000)
-    assert.equal(score.deadlineMs(mib / 4), 5000)
-    assert.equal(score.deadlineMs(16 * mib), 68_000)
+    assert.equal(score.deadlineMs(mib), 4000)
+    assert.equal(score.deadlineMs(mib / 4), 2500)
+    assert.equal(score.deadlineMs(16 * mib), 34_000)
   })
 
   test('a known peer has four times its own mean, but at least a second', () => {
@@ -27,6 +27,13 @@ describe('PeerScore', () => {
     const fast = new PeerScore()
     fast.delivered(10)
     assert.equal(fast.deadlineMs(mib), 1000)
+  })
+
+  test('a known peer may be silent for four times its own mean', () => {
+    const score = new PeerScore()
+    assert.equal(score.silenceMs, 0)
+    score.delivered(2000)
+    assert.equal(score.silenceMs, 8000)
   })
 
   test('the mean follows the peer, slowly', () => {

@@ -66,7 +66,7 @@ describe('pickPiece', () => {
   test('leaves pieces to the origin that are being read there', () => {
     const session = drawnSession({ peers: ['           '], origin: true })
     const [run] = only('fetch', session.effects)
-    assert.deepEqual(run && [run.first, run.count], [0, 8])
+    assert.deepEqual(run && [run.first, run.count], [0, 4])
     const effects = session.tell({ type: 'link:have', link: 1, pieces: [0, 1, 2] })
     assert.deepEqual(askedOf(1, effects), [])
   })
@@ -162,6 +162,7 @@ describe('the endgame', () => {
       session.state.links.get(1)?.score.delivered(firstMs)
       session.state.links.get(2)?.score.delivered(secondMs)
       session.tell({ type: 'demand:changed', wanted: true, originUsable: false })
+      session.wait(100)
       return session.outstanding
     }
     assert.deepEqual(outstanding(100, 5000), ['1:0'])
