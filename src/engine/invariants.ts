@@ -24,12 +24,27 @@ export function checkInvariants(state: SessionState): string[] {
     let open = 0
     for (const piece of link.holds.indexes()) if (availability.isOpen(piece)) open++
     expect(link.openCount === open, `link ${link.id} has ${open} pieces to be asked for, not ${link.openCount}`)
+    let fresh = 0
+    for (const { link: told } of state.fresh.values()) if (told === link.id) fresh++
+    expect(link.freshCount === fresh, `link ${link.id} alone knows of ${fresh} pieces, not ${link.freshCount}`)
   }
+  for (const [piece, { link }] of state.fresh) {
+    expect(stored.has(piece), `piece ${piece} is here while one peer alone knows of it`)
+    expect(state.links.has(link), `link ${link}, which alone knows of piece ${piece}, is open`)
+  }
+  const unasked = state.nearestFirst.filter((link) => !link.asked).length
+  expect(state.unaskedCount === unasked, `${unasked} links were not asked what they have, not ${state.unaskedCount}`)
   expect(state.nearestFirst.length === state.links.size, 'every link has its place by distance')
   for (const piece of state.sole) {
     expect(stored.has(piece) && availability.count(piece) === 0, `piece ${piece} is here and nowhere near`)
+    const fromOutside = state.fromOrigin.has(piece) || (state.givers[piece] ?? -1) >= 0
+    expect(fromOutside, `piece ${piece}, which nobody near has, is one that we brought in`)
   }
   for (const piece of state.lease.pieces.indexes()) expect(!stored.has(piece), `piece ${piece} is leased and not here`)
+  for (const [piece, link] of state.lease.imports) {
+    expect(!stored.has(piece), `piece ${piece} is to be brought in and not here`)
+    expect(state.links.has(link), `link ${link} is open while piece ${piece} is to be brought in from there`)
+  }
   for (const request of requests.all()) {
     expect(state.links.has(request.link), `link ${request.link} is open while piece ${request.piece} is asked of it`)
   }

@@ -18,6 +18,27 @@ const damage: Record<string, (state: SessionState) => void> = {
   'is not asked for while run': (state) =>
     state.origin.runs.set(5, { id: 5, first: state.requests.all()[0]?.piece ?? 0, count: 1, movedMs: 0 }),
   'lies inside the blob': (state) => state.origin.runs.set(5, { id: 5, first: 10, count: 3, movedMs: 0 }),
+  'leased and not here': (state) => {
+    state.stored.add(11)
+    state.lease.pieces.add(11)
+  },
+  'is to be brought in and not here': (state) => {
+    state.stored.add(11)
+    state.lease.imports.set(11, 1)
+  },
+  'to be brought in from there': (state) => state.lease.imports.set(11, 99),
+  'is here and nowhere near': (state) => state.sole.add(11),
+  'which nobody near has, is one that we brought in': (state) => {
+    state.stored.add(11)
+    state.sole.add(11)
+  },
+  'is here while one peer alone knows of it': (state) => state.fresh.set(11, { link: 1, toldMs: 0 }),
+  'which alone knows of piece 11, is open': (state) => state.fresh.set(11, { link: 99, toldMs: 0 }),
+  'link 2 alone knows of 0 pieces, not 1': (state) => {
+    const link = state.links.get(2)
+    if (link) link.freshCount++
+  },
+  '0 links were not asked what they have, not 1': (state) => (state.unaskedCount = 1),
   'nothing is on its way while the session is idle': (state) => (state.phase = 'idle'),
   'a complete session has every piece': (state) => (state.phase = 'complete'),
 }
