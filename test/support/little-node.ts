@@ -19,7 +19,20 @@ import type { LittleSwarm } from './little-swarm.ts'
  */
 export type Behaviour = 'honest' | 'mute' | 'absent' | 'busy' | 'corrupt' | 'liar' | 'boaster'
 
+/** What a node has beside its session. Without one, a tracker that grants everything answers, and peers are found by chance. */
+export interface Companion {
+  distanceTo(other: LittleNode): number
+  /** Somebody here waits for the blob; `settled` is called when the first search for others is over. */
+  search(settled: () => void): void
+  ask(ask: Effect & { type: 'ask-lease' }): void
+  opened(link: LinkId, neighbour: Neighbour): void
+  closed(link: LinkId): void
+  /** The process is gone; what comes after starts from nothing. */
+  killed(): void
+}
+
 export interface LittleNodeOptions {
+  readonly companion?: (node: LittleNode) => Companion
   readonly behaviour?: Behaviour
   readonly complete?: boolean
   readonly origin?: boolean
@@ -52,8 +65,11 @@ export class LittleNode {
   readonly #swarm: LittleSwarm
   readonly #options: LittleNodeOptions
   readonly #rank: number
+  readonly #companion: Companion | undefined
   state: SessionState
   alive = true
+  /** Every request of this node to the origin fails while it cannot reach it. */
+  reachesOrigin = true
   /** Somebody here waits for the blob. */
   wanted = false
   readonly failures: FailReason[] = []
@@ -78,6 +94,7 @@ export class LittleNode {
     this.behaviour = options.behaviour ?? 'honest'
     this.#options = options
     this.#rank = options.rank ?? index
+    this.#companion = options.companion?.(this)
     this.#uploads = this.#newUploads()
     const { pieceCount } = swarm.layout
     const stored = new Bitfield(pieceCount)
@@ -101,7 +118,9 @@ export class LittleNode {
     this.wanted = true
     if (!this.alive) return
     this.dispatch({ type: 'demand:changed', wanted: true, originUsable: this.#options.origin ?? false })
-    this.#later(this.#swarm.random.below(300), () => this.dispatch({ type: 'discovery:settled' }))
+    const settled = (): void => this.dispatch({ type: 'discovery:settled' })
+    if (this.#companion) this.#companion.search(settled)
+    else this.#later(this.#swarm.random.below(300), settled)
   }
 
   unwant(): void {
@@ -111,8 +130,9 @@ export class LittleNode {
 
   open(link: LinkId, neighbour: Neighbour): void {
     this.#neighbours.set(link, neighbour)
-    const distance = this.#swarm.random.below(4)
+    const distance = this.#companion?.distanceTo(neighbour.node) ?? this.#swarm.random.below(4)
     this.dispatch({ type: 'link:opened', link, distance, weYield: this.#rank > neighbour.node.#rank })
+    this.#companion?.opened(link, neighbour)
   }
 
   close(link: LinkId): void {
@@ -124,12 +144,19 @@ export class LittleNode {
       asked.cancelUpload()
     }
     this.dispatch({ type: 'link:closed', link })
+    this.#companion?.closed(link)
+  }
+
+  /** Ends what is left of former links to a node: it opens another. */
+  closeStale(other: LittleNode): void {
+    for (const [link, { node }] of this.#neighbours) if (node === other) this.close(link)
   }
 
   /** Call {@link LittleSwarm.kill}: it also ends the links. */
   kill(): void {
     this.alive = false
     this.#life++
+    this.#companion?.killed()
     for (const trim of this.#trims.values()) trim(0)
     for (const asked of this.#asked.values()) {
       asked.cancelled = true
@@ -220,7 +247,8 @@ export class LittleNode {
         if (effect.count === 0) this.#trims.delete(effect.run)
         break
       case 'ask-lease':
-        if (effect.count > 0 || effect.held.length > 0) this.#later(leaseMs, () => this.dispatch(grantAll(effect)))
+        if (this.#companion) this.#companion.ask(effect)
+        else if (effect.count > 0 || effect.held.length > 0) this.#later(leaseMs, () => this.dispatch(grantAll(effect)))
         break
       case 'check':
         this.#later(checkMs, () => this.dispatch({ type: 'blob:checked', ok: this.#right.every(Boolean) }))
@@ -326,6 +354,7 @@ export class LittleNode {
         this.dispatch(event)
       },
       store: (piece) => this.#store(piece, 'origin', true),
+      isReachable: () => this.reachesOrigin,
     })
     this.#trims.set(run, trim)
   }

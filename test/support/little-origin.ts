@@ -19,6 +19,8 @@ export interface OriginReader {
   dispatch(event: SessionEvent): void
   /** A piece is here; resolves the pieces' order like a store that writes one after the other. */
   store(piece: number): void
+  /** Whether this node reaches the origin now. */
+  isReachable(): boolean
 }
 
 /** An origin for many nodes. It serves right bytes, fails when told to, and counts what it gave. */
@@ -58,7 +60,7 @@ export class LittleOrigin {
       reader.dispatch({ type: 'origin:ended', run: id })
       return
     }
-    if (this.down || this.#random.next() < this.failureOdds) {
+    if (this.down || !reader.isReachable() || this.#random.next() < this.failureOdds) {
       run.ended = true
       const retryAfterMs = this.down ? this.retryAfterMs : undefined
       reader.dispatch({ type: 'origin:failed', run: id, retryable: true, retryAfterMs })

@@ -61,10 +61,11 @@ export class LittleSwarm {
     if (a === b || !a.alive || !b.alive || this.#wireBetween(a, b)) return
     const wire: Wire = { a, b, aId: this.#nextLink++, bId: this.#nextLink++, arrivesMs: [0, 0] }
     this.#wires.add(wire)
-    a.open(wire.aId, { node: b, theirs: wire.bId, carry: (act) => this.#carry(wire, 0, act) })
+    // Before anything that `a` says on it: what comes over a link that is not open yet is lost.
     this.#carry(wire, 0, () =>
       b.open(wire.bId, { node: a, theirs: wire.aId, carry: (act) => this.#carry(wire, 1, act) }),
     )
+    a.open(wire.aId, { node: b, theirs: wire.bId, carry: (act) => this.#carry(wire, 0, act) })
   }
 
   /** Ends a link; each end notices after its own delay, and what was under way is lost. */
@@ -80,6 +81,11 @@ export class LittleSwarm {
   kill(node: LittleNode, noticeMs: number): void {
     for (const other of this.nodes) this.cut(node, other, { a: 0, b: noticeMs })
     node.kill()
+  }
+
+  /** Whether messages pass between two nodes. */
+  isWired(a: LittleNode, b: LittleNode): boolean {
+    return this.#wireBetween(a, b) !== undefined
   }
 
   run(untilMs: number, done?: () => boolean): void {
