@@ -22,7 +22,7 @@ export class LeaseBook {
   readonly #regions = new Map<string, RegionBook>()
   #knownFromMs = 0
   #nextNumber = 1
-  #usedMs = 0
+  #usedMs = -Infinity
   /** Askers that got nothing, in this second and in the one before. */
   #refused = { secondMs: 0, count: 0, before: 0 }
 
@@ -48,7 +48,7 @@ export class LeaseBook {
 
   /** Grants, renews or takes back. `chance` is a random number below 1. */
   ask(request: LeaseRequest, now: number, chance: number): LeaseAnswer {
-    const isNew = this.#usedMs === 0
+    const isNew = this.#usedMs === -Infinity
     this.#usedMs = now
     if (isNew && request.takeover) this.#knownFromMs = now + takeoverMs
     const region = this.#region(request.region)
@@ -59,24 +59,24 @@ export class LeaseBook {
       return refusal(0)
     }
     const waitMs = this.#knownFromMs - now
-    const isHolder = region.isHolder(request.holder)
-    let missing = request.count
-    if (waitMs <= 0 && request.count > 0 && (isHolder || region.admits(request, now))) {
-      missing = this.#grant(region, request, now)
-    }
+    const isAdmitted = waitMs <= 0 && request.count > 0 && region.mayTakeMore(request, now)
+    const missing = isAdmitted ? this.#grant(region, request, now) : request.count
     const grants = this.#grantsOf(region, request.holder)
     const retryAfterMs = waitMs > 0 ? waitMs : missing === 0 ? 0 : this.#retryAfter(grants.length > 0, now, chance)
     if (grants.length === 0) {
       region.leave(request.holder)
       return refusal(retryAfterMs)
     }
-    const number = region.renew(request, now, () => this.#nextNumber++)
+    const number = region.renew(request, now, isAdmitted, () => this.#nextNumber++)
     return { number, validMs: leaseMs, retryAfterMs, grants }
   }
 
   /** The holder is known to be gone: others may read what it was to read, and what it had read and not given on. */
   gone(holder: string, now: number): void {
-    for (const region of this.#regions.values()) region.gone(holder, now)
+    for (const region of this.#regions.values()) {
+      region.expire(now)
+      region.gone(holder, now)
+    }
   }
 
   /** For tests and the simulator: what must hold after every call. */

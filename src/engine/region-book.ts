@@ -25,6 +25,8 @@ interface Holder {
   rateFromMs: number
   ratePieces: number
   readonly supernode: boolean
+  /** It was let in, not taken over from another tracker together with what it held. */
+  readonly admitted: boolean
 }
 
 const nobody = -1
@@ -64,13 +66,9 @@ export class RegionBook {
     return [...this.#holders.keys()]
   }
 
-  isHolder(name: string): boolean {
-    return this.#holders.has(name)
-  }
-
   /** Leases that were not renewed are over, and their holders taken for dead. */
   expire(now: number): void {
-    for (const [name, holder] of this.#holders) if (now >= holder.validUntilMs) this.gone(name, now)
+    for (const [name, holder] of this.#holders) if (now >= holder.validUntilMs) this.gone(name, holder.validUntilMs)
   }
 
   gone(name: string, now: number): void {
@@ -105,6 +103,8 @@ export class RegionBook {
     const wanted = new Set<number>(this.#pieces(request.wanted))
     let read = 0
     for (let piece = 0; piece < this.#pieceCount; piece++) {
+      // It was dropped, or a new node has the old one's name.
+      if (this.#readBy[piece] === number && wanted.has(piece)) this.#readBy[piece] = nobody
       if (this.#leasedTo[piece] !== number || held.has(piece)) continue
       this.#leasedTo[piece] = nobody
       this.#sources.delete(piece)
@@ -115,35 +115,21 @@ export class RegionBook {
     }
     this.#learnPace(request.holder, read, now)
     for (const piece of held) {
-      const isTheirs = this.#leasedTo[piece] === nobody && (this.#readBy[piece] === nobody || this.#readBy[piece] === number)
-      if (isTheirs) this.#leasedTo[piece] = number
+      if (this.#leasedTo[piece] !== nobody) continue
+      if (this.#isRead(piece, now) && this.#readBy[piece] !== number) continue
+      this.#leasedTo[piece] = number
+      this.#readBy[piece] = nobody
     }
-    this.#takeFromSlow(request, number)
+    if (this.#isSlow(request.holder)) this.#takeFromSlow(request, number)
   }
 
-  /** Whether one more node may read. */
-  admits(request: LeaseRequest, now: number): boolean {
-    const count = this.#holders.size
-    if (request.supernode) return true
-    if ([...this.#holders.values()].some(({ supernode, rate }) => supernode && rate * 1000 >= this.#medianRate())) return false
-    if (count < firstFetchers) {
-      this.#addedMs = now
-      return true
-    }
-    if (count >= maxFetchers || now - this.#addedMs < addEveryMs) return false
-    const rate = this.#totalRate()
-    const share = rate / count
-    if (count > firstFetchers && rate - this.#rateBefore < share / 3) return false
-    if (rate * 1000 >= enough * this.#medianRate() && this.#medianRate() > 0) return false
-    this.#addedMs = now
-    this.#rateBefore = rate
-    return true
+  /** A holder reads on unless it holds up the others; who is none may become one. */
+  mayTakeMore(request: LeaseRequest, now: number): boolean {
+    return this.#holders.has(request.holder) ? !this.#isSlow(request.holder) : this.#admits(request, now)
   }
 
   isFree(piece: number, now: number): boolean {
-    if (this.#leasedTo[piece] !== nobody || now < (this.#freeFromMs[piece] ?? 0)) return false
-    const reader = this.#readBy[piece] ?? nobody
-    return reader === nobody || this.#goneNames.has(reader) || now - (this.#readMs[piece] ?? 0) >= readAgainMs
+    return this.#leasedTo[piece] === nobody && now >= (this.#freeFromMs[piece] ?? 0) && !this.#isRead(piece, now)
   }
 
   isLeased(piece: number): boolean {
@@ -177,9 +163,13 @@ export class RegionBook {
     return leases
   }
 
-  /** The holder is alive, and goes on; returns the number of its lease. */
-  renew(request: LeaseRequest, now: number, nextNumber: () => number): number {
+  /**
+   * The holder is alive, and goes on; returns the number of its lease.
+   * @param admitted - whether it may read because it was let in
+   */
+  renew(request: LeaseRequest, now: number, admitted: boolean, nextNumber: () => number): number {
     const before = this.#holders.get(request.holder)
+    if (!before) this.#watchAddition(now)
     const holder = before ?? {
       number: nextNumber(),
       validUntilMs: 0,
@@ -188,6 +178,7 @@ export class RegionBook {
       rateFromMs: now,
       ratePieces: 0,
       supernode: request.supernode,
+      admitted,
     }
     holder.validUntilMs = now + leaseMs
     this.#holders.set(request.holder, holder)
@@ -196,7 +187,8 @@ export class RegionBook {
 
   broken(now: number): string[] {
     const broken: string[] = []
-    if (this.#holders.size > maxFetchers + 1) broken.push(`${this.#holders.size} nodes hold leases`)
+    const letIn = [...this.#holders.values()].filter(({ admitted, supernode }) => admitted && !supernode).length
+    if (letIn > maxFetchers) broken.push(`${letIn} nodes hold leases`)
     for (let piece = 0; piece < this.#pieceCount; piece++) {
       const number = this.#leasedTo[piece] ?? nobody
       if (number === nobody) continue
@@ -206,6 +198,38 @@ export class RegionBook {
       else if (now >= holder.validUntilMs + leaseMs) broken.push(`the lease of ${name} is long over`)
     }
     return broken
+  }
+
+  /** Whether one more node may read. */
+  #admits(request: LeaseRequest, now: number): boolean {
+    const count = this.#holders.size
+    if (request.supernode) return true
+    if ([...this.#holders.values()].some(({ supernode, rate }) => supernode && rate * 1000 >= this.#medianRate())) return false
+    if (count < firstFetchers) return true
+    if (count >= maxFetchers || now - this.#addedMs < addEveryMs) return false
+    const rate = this.#totalRate()
+    const share = rate / count
+    if (count > firstFetchers && rate - this.#rateBefore < share / 3) return false
+    return rate * 1000 < enough * this.#medianRate() || this.#medianRate() === 0
+  }
+
+  #isSlow(name: string): boolean {
+    const holder = this.#holders.get(name)
+    if (!holder || holder.rate === 0 || this.#holders.size < 2) return false
+    const fastest = Math.max(...[...this.#holders.values()].map(({ rate }) => rate))
+    return holder.rate < fastest * slowPart
+  }
+
+  /** Somebody who is not known to be gone has read it, not too long ago. */
+  #isRead(piece: number, now: number): boolean {
+    const reader = this.#readBy[piece] ?? nobody
+    return reader !== nobody && !this.#goneNames.has(reader) && now - (this.#readMs[piece] ?? 0) < readAgainMs
+  }
+
+  /** One more reads: what that brings is seen before the next one is let in. */
+  #watchAddition(now: number): void {
+    this.#addedMs = now
+    if (this.#holders.size >= firstFetchers) this.#rateBefore = this.#totalRate()
   }
 
   #free(number: number): void {
@@ -261,13 +285,11 @@ export class RegionBook {
 
   /** While others wait, a slow holder keeps what it is reading, which it names first, and no more. */
   #takeFromSlow(request: LeaseRequest, number: number): void {
-    const holder = this.#holders.get(request.holder)
-    if (!holder || holder.rate === 0 || this.#holders.size < 2) return
-    const fastest = Math.max(...[...this.#holders.values()].map(({ rate }) => rate))
-    if (holder.rate >= fastest * slowPart) return
     const keep = new Set<number>(request.held.slice(0, firstFetchers).map(({ first }) => first))
     for (let piece = 0; piece < this.#pieceCount; piece++) {
-      if (this.#leasedTo[piece] === number && !keep.has(piece)) this.#leasedTo[piece] = nobody
+      if (this.#leasedTo[piece] !== number || keep.has(piece)) continue
+      this.#leasedTo[piece] = nobody
+      this.#sources.delete(piece)
     }
   }
 }
