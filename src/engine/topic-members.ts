@@ -9,7 +9,9 @@ const namedMembers = 16
 const drawnPart = 4
 const maxTopics = 4096
 const maxMembersPerTopic = 1024
-/** What others told of members is old after this long; what a link told, with the link. */
+const maxTopicsPerLink = 1024
+/** What a link told is old after this long, or with the link; what others told of members, sooner. */
+const joinedForMs = 3_600_000
 const toldForMs = 600_000
 
 /** A node that gathers around a topic. */
@@ -26,6 +28,7 @@ interface Entry extends TopicMember {
 /** Who gathers around which topic, as far as this node was told. */
 export class TopicMembers {
   readonly #topics = new Map<Digest, Map<string, Entry>>()
+  /** What each link joined; the first is the oldest. */
   readonly #byLink = new Map<LinkId, Set<Digest>>()
 
   /** Topics with members that are known. */
@@ -34,11 +37,14 @@ export class TopicMembers {
   }
 
   /** A linked node says so itself. */
-  joined(topic: Digest, member: TopicMember, link: LinkId): void {
-    this.#add(topic, { ...member, link, untilMs: Infinity })
-    const topics = this.#byLink.get(link)
-    if (topics) topics.add(topic)
-    else this.#byLink.set(link, new Set([topic]))
+  joined(topic: Digest, member: TopicMember, link: LinkId, now: number): void {
+    this.#add(topic, { ...member, link, untilMs: now + joinedForMs })
+    const topics = this.#byLink.get(link) ?? new Set()
+    this.#byLink.set(link, topics)
+    topics.delete(topic)
+    topics.add(topic)
+    const [oldest] = topics
+    if (topics.size > maxTopicsPerLink && oldest !== undefined) this.#leave(oldest, link, topics)
   }
 
   /** Another node says so. */
@@ -48,11 +54,8 @@ export class TopicMembers {
   }
 
   left(link: LinkId): void {
-    for (const topic of this.#byLink.get(link) ?? []) {
-      const members = this.#topics.get(topic)
-      for (const [key, member] of members ?? []) if (member.link === link) members?.delete(key)
-      if (members?.size === 0) this.#topics.delete(topic)
-    }
+    const topics = this.#byLink.get(link) ?? new Set()
+    for (const topic of topics) this.#leave(topic, link, topics)
     this.#byLink.delete(link)
   }
 
@@ -72,6 +75,13 @@ export class TopicMembers {
     const rest = others.filter((member) => !drawn.includes(member))
     const near = nearest(rest, asker.location, namedMembers - drawn.length, random)
     return [...near, ...drawn].map(({ key }) => key)
+  }
+
+  #leave(topic: Digest, link: LinkId, topics: Set<Digest>): void {
+    topics.delete(topic)
+    const members = this.#topics.get(topic)
+    for (const [key, member] of members ?? []) if (member.link === link) members?.delete(key)
+    if (members?.size === 0) this.#topics.delete(topic)
   }
 
   #add(topic: Digest, entry: Entry): void {

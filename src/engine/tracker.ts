@@ -128,7 +128,7 @@ function join(
   if (heldOffMs > 0) effects.push({ type: 'send-hold-off', link, topic, durationMs: heldOffMs })
   const busy = asks && isBusy(state, now)
   const members = asks ? state.members.choose(topic, peer, now, state.random) : []
-  state.members.joined(topic, peer, link)
+  state.members.joined(topic, peer, link, now)
   if (!asks) return
   const nearer = ranks
     .filter((rank) => rank.key !== peer.key && compareRank(rank, state.self, place) < 0)

@@ -11,6 +11,8 @@ const lookEveryMs = 500
 /** Discovery is asked again while a blob is loading: after this long at first, then ever more seldom. */
 const firstAskAgainMs = 2000
 const maxAskAgainMs = 30_000
+/** Peers forget after an hour who does not say again what it gathers around. */
+const tellAgainMs = 1_800_000
 /** Whoever takes longer to be reached than this is not part of the first round. */
 const dialsMs = 1000
 
@@ -38,11 +40,13 @@ export class TopicTable {
   readonly #controller = new AbortController()
   #discovery: TopicDiscovery | undefined
   #cancelTimer: (() => void) | undefined
+  #toldMs: number
 
   constructor(context: SwarmContext, links: LinkManager, walker: JoinWalker) {
     this.#context = context
     this.#links = links
     this.#walker = walker
+    this.#toldMs = context.clock.monotonicMs()
   }
 
   start(discovery: TopicDiscovery): void {
@@ -144,12 +148,20 @@ export class TopicTable {
     }
   }
 
+  #tellAgain(now: number): void {
+    this.#toldMs = now
+    for (const entry of this.#context.links.values()) {
+      for (const topic of this.#topics.keys()) entry.link.send({ type: 'join', topic, asks: false })
+    }
+  }
+
   #armTimer(): void {
     this.#cancelTimer = this.#context.clock.after(lookEveryMs, () => {
       const now = this.#context.clock.monotonicMs()
       for (const [topic, state] of this.#topics) {
         if (state.loading > 0 && now >= state.askAgainMs) void this.look(topic)
       }
+      if (now - this.#toldMs >= tellAgainMs) this.#tellAgain(now)
       this.#links.dismissGuests()
       this.#links.dialReady()
       this.#armTimer()
