@@ -24,6 +24,7 @@ export class JoinWalk {
   readonly #self: RankedPeer
   readonly #candidates = new Map<string, RankedPeer>()
   readonly #asked = new Set<string>()
+  readonly #answeredBy = new Set<string>()
   /** Who answered last: only nodes nearer than that lead on. */
   #best: RankedPeer | undefined
   #hops = 0
@@ -67,6 +68,9 @@ export class JoinWalk {
   #answered(event: WalkEvent & { type: 'answered' }, now: number): WalkEffect[] {
     if (!this.#asked.has(event.key)) return []
     this.#add(event.nearer)
+    // Whoever is linked on the way hears of the topic twice, and answers twice.
+    if (this.#answeredBy.has(event.key)) return []
+    this.#answeredBy.add(event.key)
     this.#members += event.members
     if (event.busy) return event.key === this.#waitsFor ? this.#next(now) : []
     const answerer = this.#candidates.get(event.key)
@@ -96,7 +100,7 @@ export class JoinWalk {
     let nearest: RankedPeer | undefined
     for (const candidate of this.#candidates.values()) {
       if (this.#asked.has(candidate.key)) continue
-      if (this.#best && this.#compare(candidate, this.#best) >= 0) continue
+      if (this.#best && (this.#compare(candidate, this.#best) >= 0 || this.#compare(candidate, this.#self) >= 0)) continue
       if (!nearest || this.#compare(candidate, nearest) < 0) nearest = candidate
     }
     return nearest
