@@ -223,9 +223,9 @@ export class LeaseDesk {
   #book({ digest, sizeBytes, pieceCount, pieceLength }: LeasedBlob): LeaseBook {
     // Who lies about a blob's size shares a book with others who tell the same lie.
     const key = `${digest}/${sizeBytes}`
-    const known = this.#books.get(key)
-    if (known) return known
-    const book = new LeaseBook(pieceCount, pieceLength)
+    const book = this.#books.get(key) ?? new LeaseBook(pieceCount, pieceLength)
+    // The last used stands last: the first of a full map is the longest unused.
+    this.#books.delete(key)
     this.#books.set(key, book)
     const [oldest] = this.#books.keys()
     if (this.#books.size > maxBooks && oldest !== undefined) this.#books.delete(oldest)
