@@ -449,6 +449,27 @@ describe('an origin that fails', () => {
     assert.equal(runIds(session).length, 1)
   })
 
+  test('is not read in other runs while one waits as it asked, and that run is not given up for a peer', () => {
+    const session = withOrigin({ peers: [' '.repeat(20)] })
+    const [first = 0, second = 0] = runIds(session)
+    giveAll(session, 4, 8)
+    session.tell({ type: 'origin:ended', run: second })
+    session.tell({ type: 'origin:waits', run: first, durationMs: 8000 })
+    session.tell({ type: 'link:have', link: 1, pieces: [1, 4, 5, 6, 7] })
+    session.effects.length = 0
+    session.wait(7900)
+    assert.deepEqual([...only('trim', session.effects), ...fetched(session.effects)], [])
+    assert.deepEqual(runIds(session), [first])
+    session.wait(200)
+    assert.deepEqual(fetched(session.effects), [[8, 4]])
+  })
+
+  test('a wait of a run that ended is none', () => {
+    const session = withOrigin({ peers: [' '.repeat(20)] })
+    session.tell({ type: 'origin:waits', run: 99, durationMs: 8000 })
+    assert.equal(session.state.movedMs, 0)
+  })
+
   test('is forgiven when it gives a piece', () => {
     const session = withOrigin({ peers: [' '.repeat(40)] })
     for (let round = 0; round < 12; round++) {
