@@ -18,6 +18,8 @@ describe('readSettings', () => {
       platform: undefined,
       insecureHosts: [],
       origin: 'auto',
+      role: 'peer',
+      supernodes: [],
       location: {},
       to: undefined,
       json: false,
@@ -45,6 +47,10 @@ describe('readSettings', () => {
     [{ insecure: ['localhost:5000', '[::1]:5000'] }, {}, { insecureHosts: ['localhost:5000', '[::1]:5000'] }],
     [{}, { DAMSELFLY_INSECURE: 'a:1,b:2' }, { insecureHosts: ['a:1', 'b:2'] }],
     [{ origin: 'never' }, { DAMSELFLY_ORIGIN: 'auto' }, { origin: 'never' }],
+    [{ role: 'supernode' }, { DAMSELFLY_ROLE: 'peer' }, { role: 'supernode' }],
+    [{}, { DAMSELFLY_ROLE: 'supernode' }, { role: 'supernode' }],
+    [{ supernode: ['/dns4/a/tcp/1'] }, { DAMSELFLY_SUPERNODE: '/dns4/b/tcp/1' }, { supernodes: ['/dns4/a/tcp/1'] }],
+    [{}, { DAMSELFLY_SUPERNODE: '/dns4/a/tcp/1,/dns4/b/tcp/1' }, { supernodes: ['/dns4/a/tcp/1', '/dns4/b/tcp/1'] }],
     [{ zone: 'b' }, { DAMSELFLY_REGION: 'eu', DAMSELFLY_ZONE: 'a' }, { location: { region: 'eu', zone: 'b' } }],
     [{ rack: 'r1' }, {}, { location: { rack: 'r1' } }],
     [{ to: 'out' }, {}, { to: 'out' }],
@@ -76,6 +82,9 @@ describe('readSettings', () => {
     [{ insecure: ['http://localhost:5000'] }, {}, '--insecure'],
     [{ insecure: ['localhost:5000/v2'] }, {}, '--insecure'],
     [{ origin: 'always' }, {}, '--origin'],
+    [{ role: 'tracker' }, {}, '--role'],
+    [{}, { DAMSELFLY_ROLE: 'Supernode' }, 'DAMSELFLY_ROLE'],
+    [{ supernode: ['host:4001'] }, {}, '--supernode'],
     [{}, { DAMSELFLY_JSON: 'yes' }, 'DAMSELFLY_JSON'],
   ]
   for (const [given, env, names] of refused) {
@@ -95,6 +104,8 @@ describe('readSettings', () => {
       platform: 'linux/s390x',
       insecure: 'localhost',
       origin: 'never',
+      role: 'supernode',
+      supernode: '/ip4/127.0.0.1/tcp/1',
       json: '1',
       verbose: '1',
     }

@@ -14,6 +14,8 @@ describe('usage', () => {
     [['pull', 'Not A Reference', '--to', 'x'], /"Not A Reference" is not /],
     [['inspect', 'http://registry.example/app'], /leave the scheme out/],
     [['serve', '--origin', 'maybe'], /--origin is "maybe": write auto or never/],
+    [['serve', '--role', 'boss'], /--role is "boss": write peer or supernode/],
+    [['pull', 'alpine', '--to', 'x', '--supernode', 'host:1'], /--supernode is "host:1": /],
     [['serve', '--network-key-file', '/nowhere/key'], /\/nowhere\/key cannot be read: make one with openssl/],
     [['seed', './nowhere'], /\.\/nowhere is neither a file nor a folder/],
   ]
