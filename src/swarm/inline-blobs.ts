@@ -52,10 +52,10 @@ export class InlineBlobs {
     this.#arrived(digest, blob)
   }
 
-  /** Hands out what is small of a topic; before the answer to who joins, so that it needs not ask for it. */
-  offer(entry: LinkEntry, topic: Digest): void {
+  /** Hands out what is small of a topic. Resolves when it is on its way: who joins is answered then, and needs not ask for it. */
+  async offer(entry: LinkEntry, topic: Digest): Promise<void> {
     const digests = new Set([topic, ...(this.#byTopic.get(topic) ?? [])])
-    for (const digest of [...digests].slice(0, blobsPerTopic)) void this.give(entry, digest)
+    await Promise.all([...digests].slice(0, blobsPerTopic).map((digest) => this.give(entry, digest)))
   }
 
   /** Gives a blob that somebody handed in. */

@@ -83,9 +83,13 @@ export class TrackerService implements Leases {
   }
 
   joined(entry: LinkEntry, { topic, asks }: Join): void {
-    if (asks) this.#init.inline.offer(entry, topic)
-    const ranks = asks ? this.#ranks(topic) : []
-    this.#dispatch({ type: 'topic:joined', link: entry.id, topic, place: digestToBytes(topic), asks, ranks })
+    const place = digestToBytes(topic)
+    const taken = (): void => {
+      const ranks = asks ? this.#ranks(topic) : []
+      this.#dispatch({ type: 'topic:joined', link: entry.id, topic, place, asks, ranks })
+    }
+    if (asks) void this.#init.inline.offer(entry, topic).then(taken)
+    else taken()
   }
 
   introduced(entry: LinkEntry, { topic, busy, members, nearer }: Members): void {
