@@ -87,6 +87,7 @@ function tellPeers(state: SessionState, now: number, effects: Effect[]): void {
   if (state.fresh.size > 0) releaseStale(state, now)
   const runs = origin.runs.size > 0 ? runsOf(state) : noRuns
   const fetchingDue = (runs.length > 0 || origin.told.length > 0) && isFetchingDue(state, runs, now)
+  if (state.fresh.size > 0) tellFresh(state, effects)
   // Haves go first: between the end of a run and its haves, others would think that nobody has or reads its pieces.
   tellHaves(state, now, fetchingDue, effects)
   if (!fetchingDue) return
@@ -107,6 +108,15 @@ function isFetchingDue({ origin, tuning }: SessionState, runs: readonly PieceRun
   }
   if (now - origin.toldMs < tuning.fetchRenewMs) return false
   return [...origin.runs.values()].some((run) => run.movedMs > origin.toldMs)
+}
+
+/** What one peer is told alone is told at once. */
+function tellFresh(state: SessionState, effects: Effect[]): void {
+  for (const link of state.nearestFirst) {
+    if (link.untoldFresh.length === 0) continue
+    effects.push({ type: 'tell-fresh', link: link.id, pieces: link.untoldFresh })
+    link.untoldFresh = []
+  }
 }
 
 /** The first ones at once, then at most one message a peer in each interval. */

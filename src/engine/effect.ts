@@ -15,6 +15,8 @@ export type Effect =
   /** Tell a peer what our copy is, and whether we want to hear of its own. */
   | { readonly type: 'tell-copy'; readonly link: LinkId; readonly wants: boolean }
   | { readonly type: 'tell-have'; readonly link: LinkId; readonly pieces: readonly number[] }
+  /** Pieces that nobody else was told of: the peer is to take them soon, so that others can have them from it. */
+  | { readonly type: 'tell-fresh'; readonly link: LinkId; readonly pieces: readonly number[] }
   /** All that we read from the origin now; with no runs, we stopped. */
   | { readonly type: 'tell-fetching'; readonly link: LinkId; readonly runs: readonly PieceRun[] }
   | { readonly type: 'tell-forget'; readonly link: LinkId }

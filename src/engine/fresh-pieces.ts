@@ -9,7 +9,7 @@ export function announceFresh(state: SessionState, piece: number, now: number): 
   const first = firstToKnow(state, piece)
   if (!first) return announce(state, piece)
   first.freshCount++
-  first.untold.push(piece)
+  first.untoldFresh.push(piece)
   state.fresh.set(piece, { link: first.id, toldMs: now })
 }
 

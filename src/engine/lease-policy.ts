@@ -35,7 +35,7 @@ export function seekLease(state: SessionState, now: number, effects: Effect[]): 
     if (!lease.asking && isRenewalDue(state, now)) ask(state, now, effects)
     return
   }
-  if (!hasSettled(state, now) || state.requests.count >= starvingBelow) return
+  if (!hasSettled(state, now) || (state.requests.count >= starvingBelow && (state.availability.unheldCount === 0 || now < lease.askAtMs))) return
   if (lease.number !== 0) {
     if (!lease.asking) ask(state, now, effects)
   } else if (!lease.asking && now >= lease.askAtMs) ask(state, now, effects)

@@ -29,6 +29,10 @@ export interface LinkState {
   fetchingMs: number
   /** Our pieces that it has not been told of yet. */
   untold: number[]
+  /** Pieces that it is to be told of before all others. */
+  untoldFresh: number[]
+  /** Pieces of which it told us alone, to be asked for on top of everything else. */
+  offered: number[]
   /** How many pieces it alone has been told of. */
   freshCount: number
 }
@@ -49,6 +53,8 @@ export function createLink(id: LinkId, distance: number, weYield: boolean, piece
     fetching: [],
     fetchingMs: 0,
     untold: [],
+    untoldFresh: [],
+    offered: [],
     freshCount: 0,
   }
 }

@@ -25,7 +25,7 @@ export function isEndgame(state: SessionState): boolean {
   return state.layout.pieceCount - state.stored.count <= endgamePieces
 }
 
-function mayAskFor(state: SessionState, link: LinkState, piece: number): boolean {
+export function mayAskFor(state: SessionState, link: LinkState, piece: number): boolean {
   return link.holds.has(piece) && (state.origin.runs.size === 0 || !inRuns(state.origin.runs.values(), piece))
 }
 

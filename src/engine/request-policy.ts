@@ -1,7 +1,7 @@
 import { pieceRange } from '../core/piece-layout.ts'
 import type { Effect } from './effect.ts'
 import { isCountedOn, type LinkState } from './link-state.ts'
-import { isEndgame, pickPiece } from './piece-picker.ts'
+import { isEndgame, mayAskFor, pickPiece } from './piece-picker.ts'
 import { closePiece, release } from './session-change.ts'
 import type { SessionState } from './session-state.ts'
 
@@ -61,6 +61,7 @@ export function originRateAt({ originRate, originRateBytes, rateMs }: SessionSta
 /** Fills the links with requests, the least loaded and nearest first, until enough is outstanding. */
 export function requestPieces(state: SessionState, now: number, effects: Effect[]): void {
   if (state.origin.only) return
+  requestOffered(state, now, effects)
   const most = maxRequests(state)
   if (state.requests.count >= most) return
   const endgame = isEndgame(state)
@@ -70,12 +71,32 @@ export function requestPieces(state: SessionState, now: number, effects: Effect[
       if (link.openCount === 0 && !(endgame && link.holds.count > 0)) continue
       if (state.requests.countOf(link.id) !== load || !mayAsk(state, link, load, now)) continue
       const piece = pickPiece(state, link, isStarved(state, now))
-      if (piece === undefined) continue
-      closePiece(state, piece)
-      state.requests.add(link.id, piece, pieceRange(state.layout, piece).length, now)
-      effects.push({ type: 'request', link: link.id, piece })
+      if (piece !== undefined) request(state, link, piece, now, effects)
     }
   }
+}
+
+/** What one peer told us alone of is asked for at once, whatever else is out: until it has left there, it is nowhere else. */
+function requestOffered(state: SessionState, now: number, effects: Effect[]): void {
+  if (state.offeredCount === 0) return
+  state.offeredCount = 0
+  for (const link of state.nearestFirst) {
+    if (link.offered.length === 0) continue
+    const waiting: number[] = []
+    for (const piece of link.offered) {
+      if (!state.availability.isOpen(piece) || !mayAskFor(state, link, piece)) continue
+      if (state.requests.countOf(link.id) < maxRequestsPerLink && !link.distrusted) request(state, link, piece, now, effects)
+      else waiting.push(piece)
+    }
+    link.offered = waiting
+    state.offeredCount += waiting.length
+  }
+}
+
+function request(state: SessionState, link: LinkState, piece: number, now: number, effects: Effect[]): void {
+  closePiece(state, piece)
+  state.requests.add(link.id, piece, pieceRange(state.layout, piece).length, now)
+  effects.push({ type: 'request', link: link.id, piece })
 }
 
 function mayAsk(state: SessionState, link: LinkState, load: number, now: number): boolean {

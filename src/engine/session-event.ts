@@ -30,6 +30,8 @@ export type SessionEvent =
       readonly wants: boolean
     }
   | { readonly type: 'link:have'; readonly link: LinkId; readonly pieces: readonly number[] }
+  /** Pieces of which the peer told us alone. */
+  | { readonly type: 'link:fresh'; readonly link: LinkId; readonly pieces: readonly number[] }
   | { readonly type: 'link:fetching'; readonly link: LinkId; readonly runs: readonly PieceRun[] }
   | { readonly type: 'link:forgot'; readonly link: LinkId }
   /** Whether anybody here waits for the blob, and whether one of them brought an origin that may be used. */

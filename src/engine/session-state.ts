@@ -105,6 +105,8 @@ export interface SessionState {
   originRateBytes: number
   /** Deadlines are looked at again then. */
   expireAtMs: number
+  /** Pieces that some peer told us alone of and that we have not looked at. */
+  offeredCount: number
   /** Links that were not asked what they have. */
   unaskedCount: number
   /** When peers are told of new pieces; and when they last were. */
@@ -159,6 +161,7 @@ export function createSession(init: SessionInit): SessionState {
     rateBytes: 0,
     originRateBytes: 0,
     expireAtMs: 0,
+    offeredCount: 0,
     unaskedCount: 0,
     haveDueMs: undefined,
     haveToldMs: 0,

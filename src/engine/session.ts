@@ -54,6 +54,14 @@ function takeIn(state: SessionState, event: SessionEvent, now: number, effects: 
         link.fetchingMs = now
       })
       break
+    case 'link:fresh':
+      onLink(state, event.link, (link) => {
+        for (const piece of event.pieces) learnHave(state, link, piece)
+        link.fetchingMs = now
+        link.offered.push(...event.pieces)
+        state.offeredCount += event.pieces.length
+      })
+      break
     case 'link:fetching':
       onLink(state, event.link, (link) => learnFetching(state, link, event, now, effects))
       break

@@ -10,8 +10,14 @@ export interface UploadRequest {
   readonly piece: number
 }
 
-/** Pieces that are served at once: more make every one of them late, fewer leave the uplink idle between two. */
-const uploadsInService = 4
+/**
+ * Pieces that are served at once: more make every one of them late, fewer leave the uplink idle between two. One that takes far longer
+ * than usual has a slow receiver, and lets another one in.
+ */
+const uploadsInService = 2
+const maxInService = 8
+const slowFactor = 4
+const leastSlowMs = 50
 /** Requests that wait, over all peers. Beyond it a peer is told to come back. */
 const maxWaiting = 256
 /** What a peer is told to wait, per request before it. */
@@ -32,7 +38,9 @@ export function uploadRank(state: SessionState, link: LinkId, piece: number): nu
 /** Fair order of what peers asked for, over all blobs of this node. */
 export class UploadQueue {
   readonly #waiting: UploadRequest[] = []
-  readonly #serving = new Set<number>()
+  /** When each began. */
+  readonly #serving = new Map<number, number>()
+  #meanMs = 0
   readonly #perLink: number
   #turns = 0
 
@@ -56,8 +64,8 @@ export class UploadQueue {
   }
 
   /** The next request to serve, if there is room; `rank` is {@link uploadRank} of its blob. */
-  next(rank: (request: UploadRequest) => number): UploadRequest | undefined {
-    if (this.#serving.size >= uploadsInService || this.#waiting.length === 0) return undefined
+  next(rank: (request: UploadRequest) => number, now: number): UploadRequest | undefined {
+    if (this.#waiting.length === 0 || !this.#hasRoom(now)) return undefined
     let chosen = 0
     if (this.#turns++ % fairEvery !== 0) {
       let best = Infinity
@@ -67,14 +75,25 @@ export class UploadQueue {
       }
     }
     const [request] = this.#waiting.splice(chosen, 1)
-    if (request) this.#serving.add(request.id)
+    if (request) this.#serving.set(request.id, now)
     return request
   }
 
   /** The request was served, cancelled, or lost with its link. */
-  remove(id: number): void {
+  remove(id: number, now: number): void {
+    const startedMs = this.#serving.get(id)
+    if (startedMs !== undefined) this.#meanMs = this.#meanMs * 0.9 + (now - startedMs) * 0.1
     this.#serving.delete(id)
     const index = this.#waiting.findIndex((request) => request.id === id)
     if (index >= 0) this.#waiting.splice(index, 1)
+  }
+
+  #hasRoom(now: number): boolean {
+    if (this.#serving.size < uploadsInService) return true
+    if (this.#serving.size >= maxInService) return false
+    const slowMs = Math.max(leastSlowMs, slowFactor * this.#meanMs)
+    let atPace = 0
+    for (const startedMs of this.#serving.values()) if (now - startedMs < slowMs) atPace++
+    return atPace < uploadsInService
   }
 }

@@ -93,6 +93,16 @@ export class BlobCopy {
     return messages
   }
 
+  /** The messages that tell one peer, before all others, of pieces that we brought in. */
+  describeFresh(pieces: readonly number[]): ControlMessage[] {
+    const sorted = pieces.toSorted((a, b) => a - b)
+    const messages = this.hashMessages(sorted)
+    for (let start = 0; start < sorted.length; start += limits.piecesPerFresh) {
+      messages.push({ type: 'fresh', digest: this.digest, pieces: sorted.slice(start, start + limits.piecesPerFresh) })
+    }
+    return messages
+  }
+
   private hashMessages(pieces: Iterable<number>): ControlMessage[] {
     if (this.layout.pieceCount <= 1) return []
     const messages: ControlMessage[] = []

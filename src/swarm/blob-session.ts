@@ -265,6 +265,9 @@ export class BlobSession {
       case 'tell-have':
         this.#links.send(effect.link, this.#copy.describePieces(effect.pieces))
         break
+      case 'tell-fresh':
+        this.#links.send(effect.link, this.#copy.describeFresh(effect.pieces))
+        break
       case 'tell-fetching':
         this.#links.send(effect.link, [{ type: 'fetching', digest, runs: effect.runs }])
         break

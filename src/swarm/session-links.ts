@@ -81,6 +81,9 @@ export class SessionLinks {
       case 'have':
         dispatch({ type: 'link:have', link, pieces: hashes.known(message.pieces) })
         break
+      case 'fresh':
+        dispatch({ type: 'link:fresh', link, pieces: hashes.known(message.pieces) })
+        break
       case 'fetching':
         dispatch({ type: 'link:fetching', link, runs: message.runs })
         break

@@ -48,10 +48,11 @@ export class UploadService {
       const session = this.#pending.get(request.id)?.session
       return session ? uploadRank(session.state, request.link, request.piece) : 0
     }
-    for (let next = this.#queue.next(rank); next; next = this.#queue.next(rank)) {
+    const now = this.#context.clock.monotonicMs()
+    for (let next = this.#queue.next(rank, now); next; next = this.#queue.next(rank, now)) {
       const { id } = next
       const pending = this.#pending.get(id)
-      if (!pending) this.#queue.remove(id)
+      if (!pending) this.#queue.remove(id, now)
       else void this.#serve(pending).finally(() => this.#drop(id))
     }
   }
@@ -76,7 +77,7 @@ export class UploadService {
 
   #drop(id: number): void {
     if (!this.#pending.delete(id)) return
-    this.#queue.remove(id)
+    this.#queue.remove(id, this.#context.clock.monotonicMs())
     this.#pump()
   }
 }

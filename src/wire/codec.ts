@@ -5,6 +5,7 @@ import {
   bitfieldLayout,
   fetchingLayout,
   forgetLayout,
+  freshLayout,
   hashesLayout,
   haveLayout,
   helloLayout,
@@ -32,6 +33,7 @@ export const controlMessages: MessageSet<ControlMessage> = messageSet<ControlMes
   bitfieldLayout,
   hashesLayout,
   haveLayout,
+  freshLayout,
   fetchingLayout,
   forgetLayout,
   inlineLayout,
@@ -62,6 +64,8 @@ export function encodeFrame(message: Message): Uint8Array {
       return frameOf(hashesLayout, message)
     case 'have':
       return frameOf(haveLayout, message)
+    case 'fresh':
+      return frameOf(freshLayout, message)
     case 'fetching':
       return frameOf(fetchingLayout, message)
     case 'forget':

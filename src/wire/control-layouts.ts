@@ -5,7 +5,8 @@ import { maxPieceCount, pieceLayout } from '../core/piece-layout.ts'
 import { hasFlag } from './flags.ts'
 import { locationLayout } from './member-layouts.ts'
 import type { MessageLayout } from './message-layout.ts'
-import type { BitfieldMessage, Fetching, Forget, Hashes, Have, Hello, Inline } from './messages.ts'
+import type { BitfieldMessage, Fetching, Forget,
+  Fresh, Hashes, Have, Hello, Inline } from './messages.ts'
 import { limits } from './protocol.ts'
 import { runsLayout } from './run-layout.ts'
 import { violation } from './violation.ts'
@@ -88,6 +89,18 @@ export const haveLayout: MessageLayout<Have> = {
   read(from) {
     const digest = from.digest()
     return { type: 'have', digest, pieces: from.list(limits.piecesPerHave, () => from.varint(lastPiece)) }
+  },
+}
+
+export const freshLayout: MessageLayout<Fresh> = {
+  code: 0x0d,
+  write(to, { digest, pieces }) {
+    to.digest(digest)
+    to.list(pieces, limits.piecesPerFresh, (piece) => to.varint(piece, lastPiece))
+  },
+  read(from) {
+    const digest = from.digest()
+    return { type: 'fresh', digest, pieces: from.list(limits.piecesPerFresh, () => from.varint(lastPiece)) }
   },
 }
 

@@ -64,6 +64,13 @@ export interface Have {
   readonly pieces: readonly number[]
 }
 
+/** Pieces that the sender brought in and told nobody else of. */
+export interface Fresh {
+  readonly type: 'fresh'
+  readonly digest: Digest
+  readonly pieces: readonly number[]
+}
+
 /** Consecutive pieces `[first, first + count)`. */
 export interface PieceRun {
   readonly first: number
@@ -144,7 +151,7 @@ export type ControlMessage =
   | Members
   | BitfieldMessage
   | Hashes
-  | Have
+  | Have | Fresh
   | Fetching
   | Forget
   | Inline

@@ -17,6 +17,7 @@ export const limits = {
   bitfieldBytes: 8192,
   hashesPerMessage: 1024,
   piecesPerHave: 4096,
+  piecesPerFresh: 64,
   /** Runs in each list of them. */
   runs: 64,
   busyMs: 60_000,

@@ -18,9 +18,18 @@ export class FifoServers {
    * one is through. To be asked in the order in which things are whole.
    */
   pass(server: number, firstByteMs: number, lastByteMs: number, bytes: number): number {
-    // The wire worked on it while it came: four pieces that came together over 16 ms do not wait for each other then.
-    const workedMs = Math.max(this.#workedMs[server]!, firstByteMs) + bytes / this.#rates[server]!
+    const workedMs = this.#workWith(server, firstByteMs, bytes)
     this.#workedMs[server] = workedMs
     return Math.max(lastByteMs, workedMs)
+  }
+
+  /** How much later than its last byte comes it would be through if it passed now. */
+  delayMs(server: number, firstByteMs: number, lastByteMs: number, bytes: number): number {
+    return Math.max(0, this.#workWith(server, firstByteMs, bytes) - lastByteMs)
+  }
+
+  /** The wire works on a thing while it comes: four pieces that came together over 16 ms do not wait for each other then. */
+  #workWith(server: number, firstByteMs: number, bytes: number): number {
+    return Math.max(this.#workedMs[server]!, firstByteMs) + bytes / this.#rates[server]!
   }
 }

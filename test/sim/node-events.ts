@@ -5,7 +5,7 @@ import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
 
 type TellHave = Effect & { readonly type: 'tell-have' }
-type Told = SessionEvent & { readonly type: 'link:copy' | 'link:fetching' | 'link:forgot' }
+type Told = SessionEvent & { readonly type: 'link:copy' | 'link:fetching' | 'link:forgot' | 'link:fresh' }
 
 /** Digest, frame, encryption and the headers below them, of any message. */
 const messageBytes = 110

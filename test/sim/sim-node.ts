@@ -163,6 +163,9 @@ export class SimNode {
         this.#events.tell({ type: 'link:copy', link: effect.link ^ 1, holds, wants: effect.wants })
         break
       }
+      case 'tell-fresh':
+        this.#events.tell({ type: 'link:fresh', link: effect.link ^ 1, pieces: effect.pieces })
+        break
       case 'tell-fetching':
         this.#events.tell({ type: 'link:fetching', link: effect.link ^ 1, runs: effect.runs })
         break

@@ -20,6 +20,8 @@ export class TransferTable {
   #phases = new Uint8Array(1024)
   /** 1 from when the asker does not wait for it any more. */
   #left = new Uint8Array(1024)
+  /** 1 while the uploader is not rid of it although all of it left. */
+  #held = new Uint8Array(1024)
   #startedMs = new Float64Array(1024)
   /** Grows whenever a record is used for the next transfer: what was meant for a former one is recognised. */
   #generations = new Int32Array(1024)
@@ -41,6 +43,7 @@ export class TransferTable {
     this.#pieces[id] = piece
     this.#phases[id] = numberOf.asked
     this.#left[id] = 0
+    this.#held[id] = 0
     this.#nexts[id] = this.#heads[asker]!
     this.#heads[asker] = id
     return id
@@ -74,12 +77,21 @@ export class TransferTable {
   /** Those that an end waits for; a list of its own. */
   of(asker: LinkEnd): TransferId[] {
     const ids: TransferId[] = []
-    for (let id = this.#heads[asker] ?? -1; id >= 0; id = this.#nexts[id]!) ids.push(id)
+    for (let id = this.first(asker); id !== undefined; id = this.next(id)) ids.push(id)
     return ids
   }
 
+  /** The first of those that an end waits for, and the one after each. */
+  first(asker: LinkEnd): TransferId | undefined {
+    return inChain(this.#heads[asker])
+  }
+
+  next(id: TransferId): TransferId | undefined {
+    return inChain(this.#nexts[id])
+  }
+
   find(asker: LinkEnd, piece: number): TransferId | undefined {
-    for (let id = this.#heads[asker] ?? -1; id >= 0; id = this.#nexts[id]!) if (this.#pieces[id] === piece) return id
+    for (let id = this.first(asker); id !== undefined; id = this.next(id)) if (this.#pieces[id] === piece) return id
     return undefined
   }
 
@@ -112,6 +124,14 @@ export class TransferTable {
     return this.#left[id] === 1
   }
 
+  isHeld(id: TransferId): boolean {
+    return this.#held[id] === 1
+  }
+
+  setHeld(id: TransferId, held: boolean): void {
+    this.#held[id] = held ? 1 : 0
+  }
+
   #newRecord(): TransferId {
     const length = 2 * this.#used
     if (this.#used === this.#askers.length) {
@@ -119,10 +139,15 @@ export class TransferTable {
       this.#pieces = grown(this.#pieces, new Int32Array(length))
       this.#phases = grown(this.#phases, new Uint8Array(length))
       this.#left = grown(this.#left, new Uint8Array(length))
+      this.#held = grown(this.#held, new Uint8Array(length))
       this.#startedMs = grown(this.#startedMs, new Float64Array(length))
       this.#generations = grown(this.#generations, new Int32Array(length))
       this.#nexts = grown(this.#nexts, new Int32Array(length))
     }
     return this.#used++
   }
+}
+
+function inChain(id: TransferId | undefined): TransferId | undefined {
+  return id === -1 ? undefined : id
 }

@@ -12,6 +12,8 @@ const digest: Digest = `sha256:${'0'.repeat(64)}`
 /** What a request and the header of its answer weigh, with what streams and encryption add. */
 const requestBytes = 120
 const answerBytes = 80
+/** What is here sooner needs no sign of life. */
+const touchMs = 200
 
 /** Pieces on their way from node to node: asked for, waiting in the production queue, sent, received. */
 export class Transfers {
@@ -22,16 +24,18 @@ export class Transfers {
   readonly #cancelled: EventKind<undefined>
   readonly #answered: EventKind<RequestOutcome>
   readonly #arrived: EventKind<undefined>
+  readonly #accepted: EventKind<undefined>
   readonly #received: EventKind<undefined>
 
   constructor(world: SimWorld) {
     const { events, topology } = world
     this.#world = world
-    this.#uplinks = new Uplinks(events, topology.up, (node, id) => this.#onSent(node, id))
+    this.#uplinks = new Uplinks(events, topology.up, (_, id) => this.#onSent(id))
     this.#asked = events.register((id) => this.#onAsked(id))
     this.#cancelled = events.register((id, generation) => this.#onCancelled(id, generation))
     this.#answered = events.register<RequestOutcome>((id, _, outcome) => this.#onAnswered(id, outcome))
     this.#arrived = events.register((id) => this.#onArrived(id))
+    this.#accepted = events.register((id) => this.#release(id))
     this.#received = events.register((id) => this.#onReceived(id))
   }
 
@@ -76,9 +80,9 @@ export class Transfers {
   touch(node: SimNode): void {
     const { now } = this.#world.events
     for (const end of node.ends) {
-      for (const id of this.#table.of(end)) {
+      for (let id = this.#table.first(end); id !== undefined; id = this.#table.next(id)) {
         const moving = this.#table.phase(id) === 'serving' || this.#table.phase(id) === 'coming'
-        if (!moving || now - this.#table.startedMs(id) < 200 || this.#world.links.isCut(end)) continue
+        if (!moving || now - this.#table.startedMs(id) < touchMs || this.#world.links.isCut(end)) continue
         node.dispatch({ type: 'request:moved', link: end, piece: this.#table.piece(id), bytes: 0 })
       }
     }
@@ -101,7 +105,7 @@ export class Transfers {
 
   #serve(node: SimNode): void {
     const { now } = this.#world.events
-    for (let next = node.uploads.next(node.uploadRank); next; next = node.uploads.next(node.uploadRank)) {
+    for (let next = node.uploads.next(node.uploadRank, now); next; next = node.uploads.next(node.uploadRank, now)) {
       this.#table.setPhase(next.id, 'serving', now)
       this.#uplinks.start(node.index, next.id, this.#bytesOf(next.piece) * this.#world.options.overhead)
     }
@@ -126,47 +130,69 @@ export class Transfers {
   }
 
   #onCancelled(id: TransferId, generation: number): void {
-    if (this.#table.generation(id) === generation && this.#takeBack(id)) this.#table.free(id)
+    if (this.#table.generation(id) !== generation) return
+    if (this.#takeBack(id)) this.#table.free(id)
+    else if (this.#table.isHeld(id)) this.#release(id)
   }
 
   /** Ends a transfer at its uploader; says whether it was still there. */
   #takeBack(id: TransferId): boolean {
     const phase = this.#table.phase(id)
     if (phase !== 'waiting' && phase !== 'serving') return false
-    const { links, nodes, counters, options } = this.#world
+    const { links, nodes, counters, options, events } = this.#world
     const uploader = nodes[links.nodeAt(this.#table.asker(id) ^ 1)]!
     if (phase === 'serving') {
       const bytes = this.#bytesOf(this.#table.piece(id)) - this.#uplinks.stop(uploader.index, id) / options.overhead
       counters.uploadedBytes += bytes
       counters.lostBytes += bytes
     }
-    uploader.uploads.remove(id)
+    uploader.uploads.remove(id, this.#world.events.now)
     this.#table.setPhase(id, 'lost', 0)
     this.#serve(uploader)
     return true
   }
 
-  #onSent(node: number, id: TransferId): void {
-    const { events, nodes, counters, wires, options } = this.#world
+  #onSent(id: TransferId): void {
+    const { events, links, counters, wires, options } = this.#world
+    const end = this.#table.asker(id)
     const bytes = this.#bytesOf(this.#table.piece(id))
-    const uploader = nodes[node]!
     counters.uploadedBytes += bytes
-    uploader.uploads.remove(id)
+    const onWire = bytes * options.overhead
     const startedMs = this.#table.startedMs(id)
-    const arrivalMs = wires.cross(this.#table.asker(id) ^ 1, startedMs, bytes * options.overhead, events.now)
+    const arrivalMs = wires.cross(end ^ 1, startedMs, onWire, events.now)
     // From now on the beginning is when the first byte reached the downlink.
-    this.#table.setPhase(id, 'coming', startedMs + (arrivalMs - events.now))
+    const firstByteMs = startedMs + (arrivalMs - events.now)
+    this.#table.setPhase(id, 'coming', firstByteMs)
     events.at(arrivalMs, this.#arrived, id, 0)
-    uploader.dispatch({ type: 'piece:given', link: this.#table.asker(id) ^ 1, piece: this.#table.piece(id) })
+    this.#table.setHeld(id, true)
+    if (!wires.holdsUp(links.nodeAt(end), firstByteMs, arrivalMs, onWire)) this.#release(id)
+  }
+
+  /** The uploader is rid of a piece: it is with the receiver, or in buffers on the way. */
+  #release(id: TransferId): void {
+    if (!this.#table.isHeld(id)) return
+    const { events, links, nodes } = this.#world
+    const end = this.#table.asker(id) ^ 1
+    const uploader = nodes[links.nodeAt(end)]!
+    this.#table.setHeld(id, false)
+    uploader.uploads.remove(id, events.now)
+    uploader.dispatch({ type: 'piece:given', link: end, piece: this.#table.piece(id) })
     this.#serve(uploader)
   }
 
   #onArrived(id: TransferId): void {
     const end = this.#table.asker(id)
     const { events, links, wires, options } = this.#world
-    if (links.isCut(end)) return this.#waste(id)
+    if (links.isCut(end)) {
+      this.#release(id)
+      return this.#waste(id)
+    }
     const bytes = this.#bytesOf(this.#table.piece(id)) * options.overhead
-    const receivedMs = wires.receive(links.nodeAt(end), this.#table.startedMs(id), bytes, events.now)
+    const node = links.nodeAt(end)
+    const receivedMs = wires.receive(node, this.#table.startedMs(id), bytes, events.now)
+    const acceptedMs = wires.acceptedMs(node, receivedMs)
+    if (acceptedMs <= events.now) this.#release(id)
+    else if (this.#table.isHeld(id)) events.at(acceptedMs, this.#accepted, id, 0)
     if (receivedMs > events.now) events.at(receivedMs, this.#received, id, 0)
     else this.#onReceived(id)
   }

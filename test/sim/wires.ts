@@ -50,4 +50,18 @@ export class Wires {
   receive(node: number, firstByteMs: number, bytes: number, now: number): number {
     return this.#down.pass(node, firstByteMs, now, bytes)
   }
+
+  /** Whether a node is so far behind that who sends it something that would be there at `lastByteMs` is held up. */
+  holdsUp(node: number, firstByteMs: number, lastByteMs: number, bytes: number): boolean {
+    return this.#down.delayMs(node, firstByteMs, lastByteMs, bytes) > this.#bufferMs(node)
+  }
+
+  /** When the sender of what a node has at `receivedMs` is rid of it: the rest is in buffers. */
+  acceptedMs(node: number, receivedMs: number): number {
+    return receivedMs - this.#bufferMs(node)
+  }
+
+  #bufferMs(node: number): number {
+    return this.#options.buffer / this.#topology.down[node]!
+  }
 }

@@ -226,6 +226,9 @@ export class LittleNode {
       case 'tell-have':
         this.#tell(effect.link, (link) => ({ type: 'link:have', link, pieces: effect.pieces }))
         break
+      case 'tell-fresh':
+        this.#tell(effect.link, (link) => ({ type: 'link:fresh', link, pieces: effect.pieces }))
+        break
       case 'tell-fetching':
         this.#tell(effect.link, (link) => ({ type: 'link:fetching', link, runs: effect.runs }))
         break
@@ -336,6 +339,7 @@ export class LittleNode {
         if (!this.state.stored.has(piece)) return { kind: 'absent' }
         return { kind: this.behaviour === 'corrupt' ? 'corrupt' : 'verified' }
       },
+      now: () => this.#swarm.time.now,
       later: (delayMs, run) => this.#later(delayMs, run),
     })
   }

@@ -16,6 +16,7 @@ export interface LittleUploadsInit {
   readonly rank: (request: UploadRequest) => number
   /** How an upload ends when its time is over. */
   readonly outcome: (piece: number) => RequestOutcome
+  readonly now: () => number
   readonly later: (delayMs: number, run: () => void) => void
 }
 
@@ -49,14 +50,15 @@ export class LittleUploads {
 
   #remove(id: number): boolean {
     if (!this.#uploads.delete(id)) return false
-    this.#queue.remove(id)
+    this.#queue.remove(id, this.#init.now())
     this.#pump()
     return true
   }
 
   #pump(): void {
     const { pieceMs, rank, outcome, later } = this.#init
-    for (let next = this.#queue.next(rank); next; next = this.#queue.next(rank)) {
+    const now = this.#init.now()
+    for (let next = this.#queue.next(rank, now); next; next = this.#queue.next(rank, now)) {
       const { id, piece } = next
       const upload = this.#uploads.get(id)
       later(pieceMs / 2, () => {

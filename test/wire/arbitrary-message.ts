@@ -98,6 +98,11 @@ export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage
     pieces: fc.array(piece, { maxLength: 200 }),
   }),
   record({
+    type: fc.constant('fresh' as const),
+    digest,
+    pieces: fc.array(piece, { maxLength: 64 }),
+  }),
+  record({
     type: fc.constant('fetching' as const),
     digest,
     runs,
