@@ -15,6 +15,8 @@ const maxLeasePieces = 512
 const starvingBelow = 2
 /** Between two asks of a holder that wants more, so that a tracker with nothing left is not asked in a tight loop. */
 const askMoreMs = 25
+/** There was nothing more to ask for: it is looked at again then. */
+const nothingMoreMs = 250
 /** A tracker whose answer was lost is taken for silent. */
 const answerMs = 4000
 /** Nothing came for this long, from anybody: what the tracker says is not believed any more. */
@@ -32,7 +34,7 @@ export function seekLease(state: SessionState, now: number, effects: Effect[]): 
   if (lease.asking && now - lease.askedMs > answerMs) onSilence(state, atLeastInSwarm(state), now)
   expireLease(state, now, effects)
   if (isHolding(state)) {
-    if (!lease.asking && isRenewalDue(state, now)) ask(state, now, effects)
+    if (!lease.asking) renew(state, now, effects)
     return
   }
   if (!hasSettled(state, now) || (state.requests.count >= starvingBelow && (state.availability.unheldCount === 0 || now < lease.askAtMs))) return
@@ -139,12 +141,15 @@ function isOurs(state: SessionState, piece: number): boolean {
   return state.stored.has(piece) || state.lease.pieces.has(piece)
 }
 
-function isRenewalDue(state: SessionState, now: number): boolean {
+/** A holder is heard of while bytes come or the origin has it wait, and when it will soon have nothing left to read. */
+function renew(state: SessionState, now: number, effects: Effect[]): void {
   const { lease, origin, tuning } = state
   const sinceMs = now - lease.askedMs
-  if (sinceMs >= tuning.leaseRenewMs && (origin.movedMs > lease.askedMs || state.movedMs > lease.askedMs)) return true
-  if (lease.number === 0 || sinceMs < askMoreMs || now < lease.askAtMs) return false
-  return lease.pieces.count + lease.imports.size < windowPieces(state, now) / 2 && state.availability.unheldCount > 0
+  const isAlive = origin.movedMs > lease.askedMs || state.movedMs > lease.askedMs || now < origin.retryAtMs
+  if (sinceMs >= tuning.leaseRenewMs && isAlive) return ask(state, now, effects)
+  if (lease.number === 0 || sinceMs < askMoreMs || now < lease.askAtMs) return
+  if (lease.pieces.count + lease.imports.size >= windowPieces(state, now) / 2) return
+  if (state.availability.unheldCount > 0) ask(state, now, effects, true)
 }
 
 /** How many pieces to hold at once: some seconds of work; all of them where nobody is to share it. */
@@ -155,12 +160,17 @@ function windowPieces(state: SessionState, now: number): number {
   return Math.min(maxLeasePieces, Math.max(minLeasePieces, pieces))
 }
 
-function ask(state: SessionState, now: number, effects: Effect[]): void {
+/** With `more`, only if there is more to be had. */
+function ask(state: SessionState, now: number, effects: Effect[], more = false): void {
   const { lease } = state
   const window = windowPieces(state, now)
   const held = heldPieces(state, window)
   const wanted = wantedPieces(state, now, new Set(held))
   const count = wanted.length > 0 ? Math.max(0, window - held.length) : 0
+  if (count === 0 && more) {
+    lease.askAtMs = now + nothingMoreMs
+    return
+  }
   if (count === 0 && held.length === 0) {
     if (lease.number !== 0) returnLease(state, effects)
     return
