@@ -58,12 +58,6 @@ export class InlineBlobs {
     await Promise.all([...digests].slice(0, blobsPerTopic).map((digest) => this.give(entry, digest)))
   }
 
-  /** Gives a blob that somebody handed in. */
-  giveKept(entry: LinkEntry, digest: Digest): void {
-    const kept = this.#kept.get(digest)
-    if (kept) entry.link.send({ type: 'inline', digest, bytes: kept.bytes })
-  }
-
   /** Gives a blob that is here, small and public; says whether it did. */
   async give(entry: LinkEntry, digest: Digest): Promise<boolean> {
     const bytes = this.#kept.get(digest)?.bytes ?? (await this.#read(digest))

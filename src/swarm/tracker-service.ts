@@ -7,6 +7,7 @@ import { createTracker, stepTracker, trackerWakeAtMs, type TrackerState } from '
 import type { LeasedBlob, OwnAsk, TrackerEffect, TrackerEvent } from '../engine/tracker-event.ts'
 import type { MemberAddresses } from '../net/member-addresses.ts'
 import type { HoldOff, Join, LeaseAsk, LeaseMessage, Members } from '../wire/messages.ts'
+import { limits } from '../wire/protocol.ts'
 import type { InlineBlobs } from './inline-blobs.ts'
 import type { JoinWalker } from './join-walker.ts'
 import type { LeaseListener, Leases } from './leases.ts'
@@ -119,7 +120,7 @@ export class TrackerService implements Leases {
     if (holder === undefined) return
     const { digest, sizeBytes } = message
     // Who gets the bytes needs no leave; the answer still goes, for it is waited for.
-    if (message.count > 0) this.#init.inline.giveKept(entry, digest)
+    if (message.count > 0 && sizeBytes <= limits.inlineBytes) void this.#init.inline.give(entry, digest)
     const layout = sizeBytes > 0 ? pieceLayout(sizeBytes) : undefined
     // For itself, or for another that is far from the tracker; who is a supernode is known of links only.
     const supernode = holder === entry.link.peerId && entry.supernode
