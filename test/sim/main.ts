@@ -11,6 +11,7 @@
  * pieces (the production queue, `uplinks.ts`, `wires.ts`); `sim-origin.ts` is the origin; `dialling.ts` opens and ends links;
  * `sim-discovery.ts` is the seam to trackers: joins and leases; `faults.ts` kills; `bounds.ts` says what is possible at best.
  *
+ * A piece that has left its uplink waits for a busy downlink without holding its sender up, unless `--buffer` says how much may wait.
  * What it leaves out: TCP's slow start and losses, the CPU that pieces cost, disks that are slower than links, liars about pieces.
  * The origin is never cut off, and is no node; that it wants to be left alone is not passed on to others. Nobody searches the DHT.
  */

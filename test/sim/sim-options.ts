@@ -57,7 +57,7 @@ const settings = {
   zones: setting(0, 'zones of a region, each of racks of 20 nodes; 0: nodes do not know where they are', count(0)),
   wan: setting<number | undefined>(undefined, 'rate of the pipe of each region to the others, in and out', parseRate),
   flowCap: setting(gbit / 10, 'most that one flow between two regions gets', parseRate),
-  buffer: setting(mib / 4, 'what is under way to a slow receiver before its sender is held up', parseSize),
+  buffer: setting<number | undefined>(undefined, 'what may be under way to a node that is behind before its senders are held up; without it they never are', parseSize),
   nearMs: setting(0.25, 'one way within a zone', parseMs),
   regionMs: setting(1, 'one way within a region', parseMs),
   farMs: setting(40, 'one way between regions', parseMs),
@@ -130,7 +130,7 @@ function show(name: string, value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value !== 'number' || value === Infinity) return ''
   if (['origin', 'link', 'flowCap'].includes(name)) return printRate(value)
-  if (name === 'size' || name === 'buffer') return printSize(value)
+  if (name === 'size') return printSize(value)
   return name.endsWith('Ms') || ['startWithin', 'retryAfter', 'until'].includes(name) ? printMs(value) : String(value)
 }
 

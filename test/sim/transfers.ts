@@ -139,14 +139,14 @@ export class Transfers {
   #takeBack(id: TransferId): boolean {
     const phase = this.#table.phase(id)
     if (phase !== 'waiting' && phase !== 'serving') return false
-    const { links, nodes, counters, options, events } = this.#world
+    const { events, links, nodes, counters, options } = this.#world
     const uploader = nodes[links.nodeAt(this.#table.asker(id) ^ 1)]!
     if (phase === 'serving') {
       const bytes = this.#bytesOf(this.#table.piece(id)) - this.#uplinks.stop(uploader.index, id) / options.overhead
       counters.uploadedBytes += bytes
       counters.lostBytes += bytes
     }
-    uploader.uploads.remove(id, this.#world.events.now)
+    uploader.uploads.remove(id, events.now)
     this.#table.setPhase(id, 'lost', 0)
     this.#serve(uploader)
     return true

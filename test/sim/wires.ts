@@ -62,6 +62,6 @@ export class Wires {
   }
 
   #bufferMs(node: number): number {
-    return this.#options.buffer / this.#topology.down[node]!
+    return (this.#options.buffer ?? Infinity) / this.#topology.down[node]!
   }
 }
