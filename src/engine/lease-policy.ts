@@ -38,9 +38,8 @@ export function seekLease(state: SessionState, now: number, effects: Effect[]): 
     return
   }
   if (!hasSettled(state, now) || (state.requests.count >= starvingBelow && (state.availability.unheldCount === 0 || now < lease.askAtMs))) return
-  if (lease.number !== 0) {
-    if (!lease.asking) ask(state, now, effects)
-  } else if (!lease.asking && now >= lease.askAtMs) ask(state, now, effects)
+  const mayAsk = lease.number === 0 ? now >= lease.askAtMs : now - lease.emptyMs >= askMoreMs
+  if (!lease.asking && mayAsk) ask(state, now, effects)
   if (!isHolding(state)) goWithout(state, now)
 }
 
@@ -67,6 +66,7 @@ export function onAnswer(
   }
   takeGrant(state, event, now)
   if (isHolding(state)) endSilence(state)
+  else lease.emptyMs = now
   endRunsWithoutLease(state, effects)
 }
 

@@ -14,6 +14,8 @@ export interface LeaseState {
   askedMs: number
   /** There was nothing for us: not asked again before. */
   askAtMs: number
+  /** When an answer last granted nothing that can be had, such as pieces from peers without a link: it would be the same again at once. */
+  emptyMs: number
   /** Since when no tracker can be reached, or what one says has brought nothing. */
   silentMs: number | undefined
   /** The tracker answers: it is its answers that are not believed. */
@@ -33,6 +35,7 @@ export function createLease(pieceCount: number): LeaseState {
     asking: false,
     askedMs: 0,
     askAtMs: 0,
+    emptyMs: -Infinity,
     silentMs: undefined,
     doubting: false,
     draws: 0,

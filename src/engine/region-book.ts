@@ -195,7 +195,7 @@ export class RegionBook {
       const name = this.#names[number] ?? ''
       const holder = this.#holders.get(name)
       if (!holder) broken.push(`piece ${piece} is leased to ${name}, who holds no lease`)
-      else if (now >= holder.validUntilMs + leaseMs) broken.push(`the lease of ${name} is long over`)
+      else if (now >= holder.validUntilMs) broken.push(`the lease of ${name} is over`)
     }
     return broken
   }

@@ -131,8 +131,8 @@ export class LittleNode {
   open(link: LinkId, neighbour: Neighbour): void {
     this.#neighbours.set(link, neighbour)
     const distance = this.#companion?.distanceTo(neighbour.node) ?? this.#swarm.random.below(4)
-    this.dispatch({ type: 'link:opened', link, distance, weYield: this.#rank > neighbour.node.#rank })
     this.#companion?.opened(link, neighbour)
+    this.dispatch({ type: 'link:opened', link, distance, weYield: this.#rank > neighbour.node.#rank })
   }
 
   close(link: LinkId): void {
@@ -143,8 +143,8 @@ export class LittleNode {
       asked.cancelled = true
       asked.cancelUpload()
     }
-    this.dispatch({ type: 'link:closed', link })
     this.#companion?.closed(link)
+    this.dispatch({ type: 'link:closed', link })
   }
 
   /** Ends what is left of former links to a node: it opens another. */
