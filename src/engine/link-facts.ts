@@ -7,6 +7,9 @@ import { addHold, clearHolds, release } from './session-change.ts'
 import type { LinkId, SessionEvent } from './session-event.ts'
 import type { SessionState } from './session-state.ts'
 
+/** Pieces that one peer offers and that are not asked for yet; as many as one message has. */
+const maxOffered = 64
+
 export function openLink(state: SessionState, event: SessionEvent & { type: 'link:opened' }): void {
   const link = createLink(event.link, event.distance, event.weYield, state.layout.pieceCount)
   state.links.set(link.id, link)
@@ -55,6 +58,16 @@ export function learnCopy(
 export function learnHave(state: SessionState, link: LinkState, piece: number): void {
   addHold(state, link, piece)
   if (state.fresh.size > 0 && state.fresh.has(piece)) releaseFresh(state, piece)
+}
+
+/** A peer offers pieces to us alone. */
+export function learnFresh(state: SessionState, link: LinkState, pieces: readonly number[]): void {
+  for (const piece of pieces) {
+    learnHave(state, link, piece)
+    if (link.offered.length >= maxOffered) continue
+    link.offered.push(piece)
+    state.offeredCount++
+  }
 }
 
 /** A peer said which pieces it reads from the origin; where we read the same, one of us has to let go. */

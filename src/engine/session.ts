@@ -3,7 +3,7 @@ import { decide } from './decide.ts'
 import type { Effect } from './effect.ts'
 import { releaseFresh } from './fresh-pieces.ts'
 import { onAnswer, onSilence, onTrackerLost } from './lease-policy.ts'
-import { closeLink, forgetLink, learnCopy, learnFetching, learnHave, openLink } from './link-facts.ts'
+import { closeLink, forgetLink, learnCopy, learnFetching, learnFresh, learnHave, openLink } from './link-facts.ts'
 import type { LinkState } from './link-state.ts'
 import type { OutstandingRequest } from './request-book.ts'
 import { cancelAll, endDemand, stopRuns } from './session-change.ts'
@@ -56,10 +56,8 @@ function takeIn(state: SessionState, event: SessionEvent, now: number, effects: 
       break
     case 'link:fresh':
       onLink(state, event.link, (link) => {
-        for (const piece of event.pieces) learnHave(state, link, piece)
+        learnFresh(state, link, event.pieces)
         link.fetchingMs = now
-        link.offered.push(...event.pieces)
-        state.offeredCount += event.pieces.length
       })
       break
     case 'link:fetching':
