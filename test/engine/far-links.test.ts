@@ -121,7 +121,7 @@ describe('a piece to be brought in', () => {
     const session = withFar([blank, blank], all)
     session.wait(20)
     bringIn(session, 3, [{ first: 3, count: 1 }])
-    assert.deepEqual(only('tell-have', session.give(3, 3)), [{ type: 'tell-have', link: 1, pieces: [3] }])
+    assert.deepEqual(only('tell-fresh', session.give(3, 3)), [{ type: 'tell-fresh', link: 1, pieces: [3] }])
     assert.deepEqual([...session.state.sole], [3])
   })
 

@@ -13,16 +13,22 @@ function session(options: DrawnSessionOptions): DrawnSession {
   return drawn
 }
 
+/** Which links are offered which pieces before all others, as `link:piece`. */
+function offered(effects: readonly Effect[]): string[] {
+  return only('tell-fresh', effects).flatMap(({ link, pieces }) => pieces.map((piece) => `${link}:${piece}`))
+}
+
 /** Which links are told of which pieces, as `link:piece`. */
 function told(effects: readonly Effect[]): string[] {
   return only('tell-have', effects).flatMap(({ link, pieces }) => pieces.map((piece) => `${link}:${piece}`))
 }
 
 describe('a piece from the origin', () => {
-  test('is told to one near neighbour first, the one that has fewest of those to take', () => {
+  test('is offered at once to one near neighbour, the one that has fewest of those to take', () => {
     const drawn = session({ peers: [blank, blank, blank] })
     for (const piece of [0, 1, 2, 3]) drawn.give('origin', piece)
-    assert.deepEqual(told([...drawn.effects, ...drawn.wait(20)]).toSorted(), ['1:0', '1:3', '2:1', '3:2'])
+    assert.deepEqual(offered(drawn.effects), ['1:0', '2:1', '3:2', '1:3'])
+    assert.deepEqual(told(drawn.effects), [])
   })
 
   for (const [how, release] of [
@@ -88,6 +94,46 @@ describe('a piece from the origin', () => {
     whole.tell({ type: 'blob:checked', ok: false })
     assert.equal(whole.state.stored.has(3), false)
     assert.deepEqual(told(whole.wait(1000)), [])
+  })
+})
+
+describe('a piece that a peer offers to us alone', () => {
+  test('is asked for at once, on top of all that is out', () => {
+    const drawn = session({ peers: ['*****       ', blank], tuning: { minRequests: 4 } })
+    assert.equal(drawn.outstanding.length, 4)
+    assert.deepEqual(only('request', drawn.tell({ type: 'link:fresh', link: 2, pieces: [9, 11] })), [
+      { type: 'request', link: 2, piece: 9 },
+      { type: 'request', link: 2, piece: 11 },
+    ])
+  })
+
+  test('waits while its peer has four requests, and is the next that it is asked for', () => {
+    const drawn = session({ peers: ['******      '] })
+    drawn.tell({ type: 'link:fresh', link: 1, pieces: [11] })
+    const [first] = drawn.state.requests.all()
+    assert.ok(first)
+    assert.deepEqual(only('request', drawn.give(1, first.piece)), [{ type: 'request', link: 1, piece: 11 }])
+  })
+
+  test('counts as held', () => {
+    const drawn = session({ peers: [blank], wanted: false })
+    drawn.tell({ type: 'link:fresh', link: 1, pieces: [3] })
+    assert.equal(drawn.state.availability.count(3), 1)
+  })
+
+  test('is not asked for when it is here, on its way, or from a peer that lied', () => {
+    const drawn = session({ have: '*           ', peers: [' *          ', '           *'] })
+    assert.deepEqual(only('request', drawn.tell({ type: 'link:fresh', link: 2, pieces: [0, 1] })), [])
+    drawn.end(2, 11, { kind: 'corrupt' })
+    assert.deepEqual(only('request', drawn.tell({ type: 'link:fresh', link: 2, pieces: [5] })), [])
+  })
+
+  test('is remembered within bounds, however often it is offered', () => {
+    const drawn = session({ peers: [' '.repeat(200)], wanted: false })
+    for (let round = 0; round < 10; round++) {
+      drawn.tell({ type: 'link:fresh', link: 1, pieces: Array.from({ length: 64 }, (_, index) => index) })
+    }
+    assert.equal(drawn.state.links.get(1)?.offered.length, 64)
   })
 })
 

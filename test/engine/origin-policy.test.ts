@@ -37,6 +37,8 @@ function giveAll(session: DrawnSession, first: number, end: number): number[] {
   return pieces
 }
 
+const eight = [0, 2, 4, 6].map((first) => [first, 2])
+
 function runIds({ state }: DrawnSession): number[] {
   return [...state.origin.runs.keys()]
 }
@@ -60,23 +62,16 @@ describe('the origin', () => {
     assert.deepEqual(fetched(session.effects), [])
   })
 
-  test('is asked in two runs of at most four pieces while a near peer wants the blob', () => {
+  test('is asked for eight pieces at a time, in short runs, while a near peer wants the blob', () => {
     const session = withOrigin({ peers: [' '.repeat(40)] })
-    assert.deepEqual(fetched(session.effects), [
-      [0, 4],
-      [4, 4],
-    ])
-    session.tell({ type: 'link:have', link: 1, pieces: giveAll(session, 0, 4) })
-    assert.deepEqual(fetched(session.effects).slice(2), [[8, 4]], 'the next one begins when one was read and given on')
+    assert.deepEqual(fetched(session.effects), eight)
+    session.tell({ type: 'link:have', link: 1, pieces: giveAll(session, 0, 2) })
+    assert.deepEqual(fetched(session.effects).slice(4), [[8, 2]], 'the next run begins when one was read and given on')
   })
 
   test('is asked for 16 MiB at a time while no near peer wants the blob', () => {
     const drawing = { peers: [' '.repeat(40)], pieceBytes: mib }
-    const two = [
-      [0, 4],
-      [4, 4],
-    ]
-    assert.deepEqual(fetched(withOrigin(drawing).effects), two)
+    assert.deepEqual(fetched(withOrigin(drawing).effects), eight)
     assert.deepEqual(fetched(withOrigin({ ...drawing, peersWant: false }).effects), [[0, 16]])
     assert.deepEqual(fetched(withOrigin({ ...drawing, distances: [3] }).effects), [[0, 16]], 'a far one is not waited for')
   })
@@ -98,10 +93,10 @@ describe('the origin', () => {
       (startFraction) => fetched(withOrigin({ peers: [' '.repeat(64)], startFraction }).effects)[0],
     )
     assert.deepEqual(starts, [
-      [0, 4],
-      [16, 4],
-      [32, 4],
-      [48, 4],
+      [0, 2],
+      [16, 2],
+      [32, 2],
+      [48, 2],
     ])
   })
 
@@ -109,7 +104,9 @@ describe('the origin', () => {
     const session = withOrigin({ peers: [' '.repeat(10)], startFraction: 0.8 })
     assert.deepEqual(fetched(session.effects), [
       [8, 2],
-      [0, 4],
+      [0, 2],
+      [2, 2],
+      [4, 2],
     ])
   })
 
@@ -119,7 +116,7 @@ describe('the origin', () => {
     session.tell({ type: 'demand:changed', wanted: true, originUsable: true })
     session.tell({ type: 'link:copy', link: 1, holds: [], wants: true })
     const effects = session.tell({ type: 'discovery:settled' })
-    assert.deepEqual(fetched(effects)[0], [5, 4])
+    assert.deepEqual(fetched(effects)[0], [5, 2])
   })
 
   test('gets back the pieces of a peer that is snubbed, distrusted or gone', () => {
@@ -144,14 +141,14 @@ describe('the origin', () => {
 
   test('gives up a run that stands still when a peer has of it', () => {
     const session = withOrigin({ peers: [' '.repeat(20)] })
-    session.tell({ type: 'link:have', link: 1, pieces: [2] })
+    session.tell({ type: 'link:have', link: 1, pieces: [0] })
     assert.deepEqual(session.outstanding, [], 'it may yet come')
     session.wait(2000)
-    session.tell({ type: 'origin:moved', run: 2 })
+    for (const run of runIds(session)) if (run !== 1) session.tell({ type: 'origin:moved', run })
     const effects = session.wait(2000)
     assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 0 }])
-    assert.deepEqual(session.outstanding, ['1:2'])
-    assert.equal(reading(session).slice(0, 8), 'oo  oooo', 'the rest is read in other runs')
+    assert.deepEqual(session.outstanding, ['1:0'])
+    assert.equal(reading(session).slice(0, 8), ' ooooooo', 'the rest is read in another run')
   })
 })
 
@@ -224,7 +221,7 @@ describe('fetching', () => {
       session.wait(2900)
       assert.deepEqual(fetched(session.effects), [])
       session.wait(200)
-      assert.equal(fetched(session.effects).length, 1)
+      assert.equal(reading(session), ' ooo')
     }
   })
 
@@ -262,14 +259,14 @@ describe('fetching', () => {
   })
 
   test('is told to peers that want the blob, when it begins, changes and ends', () => {
-    const session = withOrigin({ peers: [' '.repeat(8)] })
+    const session = withOrigin({ peers: ['    '] })
     const runs = [
-      { first: 0, count: 4 },
-      { first: 4, count: 4 },
+      { first: 0, count: 2 },
+      { first: 2, count: 2 },
     ]
     assert.deepEqual(only('tell-fetching', session.effects), [{ type: 'tell-fetching', link: 1, runs }])
-    giveAll(session, 4, 7)
-    const ended = session.give('origin', 7)
+    session.give('origin', 2)
+    const ended = session.give('origin', 3)
     assert.deepEqual(only('tell-fetching', ended), [{ type: 'tell-fetching', link: 1, runs: runs.slice(0, 1) }])
     const [id = 0] = runIds(session)
     const failed = session.tell({ type: 'origin:failed', run: id, retryable: false, retryAfterMs: undefined })
@@ -278,8 +275,8 @@ describe('fetching', () => {
 
   test('that ended is told after its last pieces: nobody is to think that they are neither here nor on their way', () => {
     const session = withOrigin({ peers: [' '.repeat(24)] })
-    giveAll(session, 0, 3)
-    const effects = session.give('origin', 3)
+    session.give('origin', 0)
+    const effects = session.give('origin', 1)
     assert.deepEqual(
       effects.flatMap(({ type }) => (type.startsWith('tell') ? [type] : [])),
       ['tell-have', 'tell-fetching'],
@@ -313,15 +310,22 @@ describe('fetching', () => {
   test('on overlap, who has to yield lets go from the first piece that both read', () => {
     const session = withOrigin({ peers: [' '.repeat(12)], weYield: true })
     assert.equal(reading(session), 'oooooooo    ')
-    const effects = fetching(session, [{ first: 1, count: 2 }])
-    assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 1 }])
-    assert.equal(reading(session), 'o   oooo    ', 'the piece after the overlap waits for a free run')
+    const effects = fetching(session, [{ first: 1, count: 4 }])
+    assert.deepEqual(only('trim', effects), [
+      { type: 'trim', run: 1, count: 1 },
+      { type: 'trim', run: 2, count: 0 },
+      { type: 'trim', run: 3, count: 0 },
+    ])
+    assert.equal(reading(session), 'o    ooooo  ', 'what comes after the overlap is read instead')
   })
 
   test('pieces after the overlap are read in the next run', () => {
     const session = withOrigin({ peers: ['    '], weYield: true })
     const effects = fetching(session, [{ first: 1, count: 2 }])
-    assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 1 }])
+    assert.deepEqual(only('trim', effects), [
+      { type: 'trim', run: 1, count: 1 },
+      { type: 'trim', run: 2, count: 0 },
+    ])
     assert.deepEqual(fetched(effects), [[3, 1]])
     assert.equal(reading(session), 'o  o')
   })
@@ -338,15 +342,15 @@ describe('fetching', () => {
   })
 
   test('a run of which nothing is left ends', () => {
-    const session = withOrigin({ peers: ['    '], weYield: true })
-    assert.deepEqual(only('trim', fetching(session, [{ first: 0, count: 4 }])), [{ type: 'trim', run: 1, count: 0 }])
-    assert.equal(reading(session), '    ')
+    const session = withOrigin({ peers: ['  '], weYield: true })
+    assert.deepEqual(only('trim', fetching(session, [{ first: 0, count: 2 }])), [{ type: 'trim', run: 1, count: 0 }])
+    assert.equal(reading(session), '  ')
   })
 
   test('a run of which only stored pieces are left ends', () => {
-    const session = withOrigin({ peers: ['    '], weYield: true })
-    giveAll(session, 0, 2)
-    const effects = fetching(session, [{ first: 1, count: 3 }])
+    const session = withOrigin({ peers: ['  '], weYield: true })
+    session.give('origin', 0)
+    const effects = fetching(session, [{ first: 1, count: 1 }])
     assert.deepEqual(only('trim', effects), [{ type: 'trim', run: 1, count: 0 }])
   })
 
@@ -430,14 +434,14 @@ describe('an origin that fails', () => {
     assert.ok(new Set(Array.from({ length: 20 }, (_, seed) => backAt(seed))).size > 2)
   })
 
-  test('two runs that fail together are one failure, and the next try is one run', () => {
+  test('runs that fail together are one failure, and the next try is one run', () => {
     const session = withOrigin({ peers: [' '.repeat(40)] })
     for (const id of runIds(session)) fail(session, id)
     assert.equal(session.state.origin.failures, 1)
     session.wait(600)
     assert.equal(runIds(session).length, 1)
     session.give('origin', 0)
-    assert.equal(runIds(session).length, 2)
+    assert.equal(runIds(session).length, 4)
   })
 
   test('is left alone for as long as it asks', () => {
@@ -451,17 +455,15 @@ describe('an origin that fails', () => {
 
   test('is not read in other runs while one waits as it asked, and that run is not given up for a peer', () => {
     const session = withOrigin({ peers: [' '.repeat(20)] })
-    const [first = 0, second = 0] = runIds(session)
-    giveAll(session, 4, 8)
-    session.tell({ type: 'origin:ended', run: second })
+    const [first = 0] = runIds(session)
     session.tell({ type: 'origin:waits', run: first, durationMs: 8000 })
-    session.tell({ type: 'link:have', link: 1, pieces: [1, 4, 5, 6, 7] })
+    session.tell({ type: 'link:have', link: 1, pieces: [1, ...giveAll(session, 2, 8)] })
     session.effects.length = 0
     session.wait(7900)
     assert.deepEqual([...only('trim', session.effects), ...fetched(session.effects)], [])
     assert.deepEqual(runIds(session), [first])
     session.wait(200)
-    assert.deepEqual(fetched(session.effects), [[8, 4]])
+    assert.deepEqual(fetched(session.effects)[0], [8, 2])
   })
 
   test('a wait of a run that ended is none', () => {
@@ -487,16 +489,16 @@ describe('an origin that fails', () => {
 
   test('leaves the rest to peers', () => {
     const session = withOrigin({ peers: ['    '] })
-    fail(session, 1, { retryable: false })
+    for (const id of runIds(session)) fail(session, id, { retryable: false })
     assert.deepEqual(only('fail', session.effects), [], 'the peer is loading the blob too')
     assert.equal(only('request', session.tell({ type: 'link:have', link: 1, pieces: [0, 1, 2, 3] })).length, 4)
   })
 
   test('is revived by a caller who brings it anew', () => {
     const session = withOrigin({ peers: ['    '] })
-    fail(session, 1, { retryable: false })
-    const effects = session.tell({ type: 'demand:changed', wanted: true, originUsable: true })
-    assert.deepEqual(fetched(effects), [[0, 4]])
+    for (const id of runIds(session)) fail(session, id, { retryable: false })
+    session.tell({ type: 'demand:changed', wanted: true, originUsable: true })
+    assert.equal(reading(session), 'oooo')
   })
 
   test('a failure of a run that we let go of is none', () => {

@@ -66,7 +66,7 @@ describe('pickPiece', () => {
   test('leaves pieces to the origin that are being read there', () => {
     const session = drawnSession({ peers: ['           '], origin: true })
     const [run] = only('fetch', session.effects)
-    assert.deepEqual(run && [run.first, run.count], [0, 4])
+    assert.deepEqual(run && [run.first, run.count], [0, 2])
     const effects = session.tell({ type: 'link:have', link: 1, pieces: [0, 1, 2] })
     assert.deepEqual(askedOf(1, effects), [])
   })

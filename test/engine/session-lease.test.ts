@@ -67,10 +67,19 @@ describe('a lease is asked for', () => {
     ])
   })
 
-  test('when fewer than two requests are out', () => {
+  test('while peers give, for what none of them has, but not before the time that a refusal named', () => {
     const session = asking({ peers: ['**          '] })
-    assert.deepEqual(asks(session.effects), [])
-    assert.equal(asks(session.give(1, 0)).length, 1)
+    assert.equal(session.outstanding.length, 2)
+    assert.equal(asks(session.effects).length, 1)
+    refuse(session, 1500)
+    assert.deepEqual(asks(session.wait(1499)), [])
+    assert.equal(asks(session.wait(100)).length, 1)
+  })
+
+  test('for what peers have that do not deliver, when fewer than two requests are out', () => {
+    const session = asking({ peers: ['************'] })
+    const ask = session.outstanding.map((request) => asks(session.end(1, Number(request.split(':')[1]), { kind: 'failed' })).length)
+    assert.deepEqual(ask, [0, 0, 1, 0])
   })
 
   test('never when peers have or fetch all that is missing, or the origin may not be asked', () => {
@@ -126,7 +135,10 @@ describe('a lease that is held', () => {
     const session = asking({ peers })
     assert.deepEqual(only('fetch', session.effects), [])
     const effects = answer(session, [{ first: 50, count: 3 }])
-    assert.deepEqual(only('fetch', effects), [{ type: 'fetch', run: 1, first: 50, count: 3 }])
+    assert.deepEqual(only('fetch', effects), [
+      { type: 'fetch', run: 1, first: 50, count: 2 },
+      { type: 'fetch', run: 2, first: 52, count: 1 },
+    ])
   })
 
   test('is renewed twice a second while bytes come', () => {
@@ -143,16 +155,25 @@ describe('a lease that is held', () => {
     assert.deepEqual(askTimes(session, 4000), [500, 1000, 1500, 2000, 2500, 3000])
   })
 
+  test('is renewed while the origin asks for patience, even if something else came since then', () => {
+    const session = asking({ peers })
+    answer(session, half)
+    session.tell({ type: 'origin:waits', run: 1, durationMs: 4900 })
+    session.give(1, 150)
+    assert.equal(askTimes(session, 4800).length, 9)
+    assert.deepEqual(only('trim', session.effects), [])
+  })
+
   test('is not renewed while nothing comes; it ends, and with it the runs, but for what has begun', () => {
     const session = asking({ peers })
     answer(session, half, { validMs: 2000 })
     const quiet = session.wait(1999)
     assert.deepEqual([...asks(quiet), ...only('trim', quiet)], [])
     const effects = session.wait(1)
-    assert.deepEqual(only('trim', effects), [
-      { type: 'trim', run: 1, count: 1 },
-      { type: 'trim', run: 2, count: 1 },
-    ])
+    assert.deepEqual(
+      only('trim', effects),
+      [1, 2, 3, 4].map((run) => ({ type: 'trim', run, count: 1 })),
+    )
     assert.deepEqual(asks(effects).map(({ number, held }) => [number, held]), [[0, []]], 'and it is asked for anew')
     session.give('origin', 0)
     assert.deepEqual(only('fetch', session.wait(900)), [])
@@ -201,6 +222,15 @@ describe('a lease that is held', () => {
     assert.equal(asks(session.wait(1)).length, 1)
   })
 
+  test('is not asked to grow where there is nothing more: others read the rest', () => {
+    const session = asking({ peers: [' '.repeat(8) + 'f'.repeat(8)] })
+    answer(session, [{ first: 0, count: 8 }])
+    session.wait(30)
+    session.give('origin', 0)
+    session.wait(400)
+    assert.equal(asks(session.effects).length, 1)
+  })
+
   test('is told to the next tracker at once when its own is gone', () => {
     const session = asking({ peers })
     answer(session, [{ first: 0, count: 16 }])
@@ -228,32 +258,33 @@ describe('pieces that an answer takes away', () => {
   }
 
   test('are not read any more', () => {
-    const trims = only('trim', answer(session(), [{ first: 0, count: 2 }, { first: 4, count: 3 }]))
+    const trims = only('trim', answer(session(), [{ first: 0, count: 3 }, { first: 4, count: 2 }]))
     assert.deepEqual(trims, [
-      { type: 'trim', run: 1, count: 2 },
-      { type: 'trim', run: 2, count: 3 },
+      { type: 'trim', run: 2, count: 1 },
+      { type: 'trim', run: 4, count: 1 },
     ])
   })
 
   test('are read to their end when they have begun, at the front of a run or in the middle', () => {
     const drawn = session()
-    for (const piece of [4, 5]) drawn.give('origin', piece)
+    for (const piece of [2, 4, 5]) drawn.give('origin', piece)
     assert.deepEqual(only('trim', refuse(drawn)), [
       { type: 'trim', run: 1, count: 1 },
-      { type: 'trim', run: 2, count: 3 },
+      { type: 'trim', run: 4, count: 1 },
     ])
     assert.deepEqual(
       [...drawn.state.origin.runs.values()].map(({ first, count }) => [first, count]),
       [
         [0, 1],
-        [4, 3],
+        [2, 2],
+        [6, 1],
       ],
     )
   })
 
   test('that are last of their run leave it as it is', () => {
     const drawn = session()
-    for (const piece of [0, 1, 2]) drawn.give('origin', piece)
+    for (const piece of [0, 2, 3]) drawn.give('origin', piece)
     assert.deepEqual(only('trim', answer(drawn, [{ first: 4, count: 4 }])), [])
   })
 })
@@ -313,7 +344,7 @@ describe('a lease is given back', () => {
   test('not when it is one of our own making', () => {
     const session = asking({ peers: ['    '] })
     session.tell({ type: 'lease:silent', swarmSize: 1 })
-    assert.equal(only('fetch', session.effects).length, 1)
+    assert.equal(session.state.lease.pieces.count, 4)
     assert.deepEqual(asks(session.tell(unwant)), [])
   })
 })

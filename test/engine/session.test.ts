@@ -28,6 +28,12 @@ describe('demand', () => {
     assert.deepEqual(only('tell-copy', opened), [{ type: 'tell-copy', link: 9, wants: true }])
   })
 
+  test('asks the links that are left when one closed before it', () => {
+    const session = drawnSession({ have: '*  ', peers: ['   ', '   '], wanted: false })
+    session.tell({ type: 'link:closed', link: 1 })
+    assert.deepEqual(only('tell-copy', session.tell(want)), [{ type: 'tell-copy', link: 2, wants: true }])
+  })
+
   test('a node that nobody asks loads nothing', () => {
     const session = drawnSession({ peers: ['****'], origin: true, wanted: false })
     session.wait(60_000)
