@@ -9,6 +9,8 @@ import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts
 
 /** How long holders have to answer before the origin is asked, once discovery is over, in milliseconds. */
 const answerMs = 1000
+/** Likewise where no origin may be asked: a supernode that loads the blob for us needs longer, and nothing else is left. */
+const onlyPeersMs = 3000
 
 /** How large a blob is, by whose word. */
 export interface FoundSize {
@@ -48,14 +50,14 @@ export class SizeFinder {
     this.#context = context
   }
 
-  /** A peer's answer, or word of a blob that nobody here has open. */
+  /** A peer's answer, or word of a blob that nobody here has open. Who asks the same as we do has not answered. */
   receive(entry: LinkEntry, message: BitfieldMessage): void {
     for (const search of this.#searches.get(message.digest) ?? []) {
       const holds = message.complete || message.bits.byteLength > 0
       const { sizeBytes } = message
       if (holds && sizeBytes > 0 && sizeBytes <= search.maxBytes && !search.distrusted.has(entry.id)) {
         search.found({ sizeBytes, link: entry.id })
-      } else if (search.unanswered.delete(entry.id) && search.unanswered.size === 0) {
+      } else if (!message.wants && search.unanswered.delete(entry.id) && search.unanswered.size === 0) {
         search.silent()
       }
     }
@@ -103,7 +105,7 @@ export class SizeFinder {
     for (const entry of this.#context.links.values()) this.#ask(entry, digest)
     try {
       // Peers may answer as long as the origin has not.
-      const fromOrigin = this.#peersAnswered(request.settled, search, stop.signal).then(() =>
+      const fromOrigin = this.#peersAnswered(request, search, stop.signal).then(() =>
         this.#askOrigin(digest, origin, request.maxBytes, stop.signal),
       )
       return await Promise.race([found.promise, fromOrigin])
@@ -119,11 +121,12 @@ export class SizeFinder {
   }
 
   /** The first round of discovery is over, and whoever was asked has answered or had the time. */
-  async #peersAnswered(settled: Promise<void>, search: Search, stop: AbortSignal): Promise<void> {
+  async #peersAnswered({ settled, origin }: SizeRequest, search: Search, stop: AbortSignal): Promise<void> {
     await settled
     if (stop.aborted || search.unanswered.size === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#context.clock.after(answerMs, resolve)
+    const waitMs = origin && this.#context.originAllowed ? answerMs : onlyPeersMs
+    const cancel = this.#context.clock.after(waitMs, resolve)
     search.silent = resolve
     stop.addEventListener('abort', () => resolve(), { once: true })
     await promise

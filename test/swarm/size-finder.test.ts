@@ -71,6 +71,61 @@ describe('SizeFinder', () => {
     assert.ok(second)
   })
 
+  test('who asks the same has not answered', async () => {
+    await using node = await scriptedNode()
+    const finder = new SizeFinder(node.context)
+    const { entry } = node.link(1)
+    let found: FoundSize | undefined
+    const done = find(finder, { origin: originOf(700) }).then((size) => (found = size))
+    await node.clock.advanceAsync(0)
+    finder.receive(entry, { ...emptyCopy(digest, 0), wants: true })
+    await node.clock.advanceAsync(0)
+    assert.equal(found, undefined)
+    finder.receive(entry, holds(500))
+    assert.deepEqual(await done, { sizeBytes: 500, link: 1 })
+  })
+
+  test('silence is waited for three seconds where there is no origin', async () => {
+    await using node = await scriptedNode()
+    const finder = new SizeFinder(node.context)
+    const [first] = peers(node)
+    const found = find(finder)
+    await node.clock.advanceAsync(2999)
+    if (first) finder.receive(first.entry, holds(500))
+    assert.deepEqual(await found, { sizeBytes: 500, link: 1 })
+    const missing = assert.rejects(find(finder), { code: 'ERR_SWARM_NO_SOURCE' })
+    await node.clock.advanceAsync(3000)
+    await missing
+  })
+
+  test('the blob itself tells its size, unless it is too large', async () => {
+    await using node = await scriptedNode()
+    const finder = new SizeFinder(node.context)
+    peers(node)
+    const found = find(finder)
+    finder.arrived(digest, 1001)
+    finder.arrived(digestOf(Buffer.from('another')), 5)
+    finder.arrived(digest, 900)
+    assert.deepEqual(await found, { sizeBytes: 900, link: undefined })
+  })
+
+  test('the origin is asked under a lease, which is given back whatever it says', async () => {
+    for (const origin of [originOf(700), originOf(undefined)]) {
+      await using node = await scriptedNode()
+      const asks: string[] = []
+      const { ask, ...leases } = node.context.leases
+      const noted: typeof ask = (of, layout, what, listener) => {
+        asks.push(what.count > 0 ? 'asked' : 'given back')
+        ask(of, layout, what, listener)
+      }
+      const finder = new SizeFinder({ ...node.context, leases: { ...leases, ask: noted } })
+      await find(finder, { origin }).catch(() => {})
+      assert.deepEqual(asks, ['asked', 'given back'])
+      const [event] = node.context.history.of(digest)
+      assert.ok(event?.type === 'origin:asked' && event.reason === 'size')
+    }
+  })
+
   test('silence is waited for one second', async () => {
     await using node = await scriptedNode()
     const finder = new SizeFinder(node.context)
