@@ -71,7 +71,7 @@ export class SessionLinks {
     const link = entry.id
     switch (message.type) {
       case 'bitfield':
-        dispatch({ type: 'link:copy', link, holds: this.#holds(hashes, message), wants: message.wants })
+        this.#tellCopyOf(entry, this.#holds(hashes, message), message.wants)
         break
       case 'hashes':
         // Kept only while they can be of use: a peer could tell 2 MiB of them for each blob that we hold.
@@ -158,6 +158,16 @@ export class SessionLinks {
   }
 
   /** Pieces that the peer has and whose hash it told: only they can be checked. */
+  #tellCopyOf(entry: LinkEntry, holds: number[] | 'all', wants: boolean): void {
+    const { dispatch, state, context, copy } = this.#init
+    if (state.phase === 'loading') {
+      const complete = holds === 'all'
+      const pieces = complete ? copy.layout.pieceCount : holds.length
+      context.history.note(copy.digest, { type: 'peer:answered', peerId: entry.link.peerId, pieces, complete })
+    }
+    dispatch({ type: 'link:copy', link: entry.id, holds, wants })
+  }
+
   #holds(hashes: ToldHashes, message: BitfieldMessage): number[] | 'all' {
     const { layout } = this.#init.copy
     if (message.sizeBytes !== layout.sizeBytes) return []
