@@ -45,7 +45,7 @@ describe('uploadRank', () => {
 
 describe('uploadRank of a receiver in another region', () => {
   test('goes before all others, whatever it has and however many have the piece', () => {
-    const drawing = { have: '****', peers: ['**  ', '*** '], distances: [2, 3], complete: true, wanted: false }
+    const drawing = { have: '****', peers: ['    ', '*** '], distances: [2, 3], complete: true, wanted: false }
     const { state } = drawnSession(drawing)
     assert.ok(uploadRank(state, 2, 0) < uploadRank(state, 1, 3))
   })
