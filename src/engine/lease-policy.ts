@@ -1,10 +1,10 @@
 import type { Effect } from './effect.ts'
 import { clearLease, endSilence, leasedPieces, maxLeaseRuns, returnLease } from './lease-return.ts'
-import { isUnfinished } from './link-state.ts'
+import { isCountedOn, isUnfinished } from './link-state.ts'
 import { comesFromPeers, hasSettled } from './origin-policy.ts'
 import { originRateAt } from './request-policy.ts'
 import { openPiece } from './session-change.ts'
-import type { SessionEvent } from './session-event.ts'
+import type { LinkId, SessionEvent } from './session-event.ts'
 import { inRuns, runsFrom, type SessionState } from './session-state.ts'
 
 /** Fewer pieces are not worth an ask. */
@@ -75,11 +75,23 @@ function takeGrant(state: SessionState, event: SessionEvent & { type: 'lease:ans
   clearLease(state)
   lease.number = event.number
   lease.expiresMs = now + event.validMs
-  for (const run of event.runs) forEachPiece(state, run, (piece) => lease.pieces.add(piece))
+  for (const run of event.runs) {
+    forEachPiece(state, run, (piece) => {
+      const far = farHolder(state, piece)
+      if (far === undefined) lease.pieces.add(piece)
+      else lease.imports.set(piece, far)
+    })
+  }
   for (const { link, runs } of event.imports) {
     if (!state.links.has(link)) continue
     for (const run of runs) forEachPiece(state, run, (piece) => lease.imports.set(piece, link))
   }
+}
+
+/** A tracker that took over does not know what other regions have read; who is linked there does. */
+function farHolder({ nearestFirst, origin }: SessionState, piece: number): LinkId | undefined {
+  if (inRuns(origin.runs.values(), piece)) return undefined
+  return nearestFirst.find((link) => link.far && isCountedOn(link) && link.holds.has(piece))?.id
 }
 
 /** No tracker is in reach: what we hold we keep, for whoever could give it to others is not there. */

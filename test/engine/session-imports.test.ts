@@ -30,3 +30,29 @@ describe('pieces that are to be brought in over a link that is not there', () =>
     assert.ok(asks.length > 0 && asks.length <= 40, `${asks.length} asks in a second`)
   })
 })
+
+describe('pieces that the tracker grants from the origin, and a peer in another region has', () => {
+  const granted = { type: 'lease:answered', number: 7, validMs: 3000, retryAfterMs: 250, runs, imports: [] } as const
+
+  test('are brought in from there: a tracker that took over does not know what other regions have', () => {
+    const session = drawnSession({ origin: true, tracker: false, peers: ['** '], distances: [3] })
+    const effects = session.tell(granted)
+    assert.deepEqual(only('request', effects).map(({ link, piece }) => [link, piece]), [[1, 0], [1, 1]])
+    assert.deepEqual(only('fetch', effects).map(({ first, count }) => [first, count]), [[2, 1]])
+  })
+
+  test('are read on where they are being read', () => {
+    const session = drawnSession({ origin: true, tracker: false, peers: ['    '], distances: [3] })
+    session.tell({ ...granted, runs: [{ first: 0, count: 4 }] })
+    session.tell({ type: 'link:have', link: 1, pieces: [0, 1, 2, 3] })
+    assert.deepEqual(only('trim', session.tell(granted)), [])
+    assert.deepEqual(only('request', session.effects), [])
+  })
+
+  test('are read from the origin when that peer gives nothing', () => {
+    const session = drawnSession({ origin: true, tracker: false, peers: ['**  '], distances: [3] })
+    session.tell(granted)
+    for (const piece of [0, 1]) session.tell({ type: 'request:ended', link: 1, piece, outcome: { kind: 'failed' } })
+    assert.deepEqual(only('fetch', session.tell(granted)).map(({ first }) => first), [0])
+  })
+})
