@@ -101,7 +101,7 @@ export class LeaseBook {
       for (let piece = run.first; piece < end && left > 0; piece++) {
         if (!region.isFree(piece, now)) continue
         const source = this.#sourceOf(region, piece)
-        if (source === 'nobody') continue
+        if (source === nobodyYet) continue
         region.grant(request.holder, piece, source)
         left--
       }
@@ -110,7 +110,7 @@ export class LeaseBook {
   }
 
   /** Where a piece is to come from: the origin unless another region has it, and nobody yet while another is about to have it. */
-  #sourceOf(own: RegionBook, piece: number): string | undefined | 'nobody' {
+  #sourceOf(own: RegionBook, piece: number): string | undefined | typeof nobodyYet {
     if (this.#regions.size === 1) return undefined
     let leased = false
     for (const region of this.#regions.values()) {
@@ -119,7 +119,7 @@ export class LeaseBook {
       if (reader !== undefined) return reader
       leased ||= region.isLeased(piece)
     }
-    return leased ? 'nobody' : undefined
+    return leased ? nobodyYet : undefined
   }
 
   #grantsOf(region: RegionBook, holder: string): LeaseGrantTo[] {
@@ -142,6 +142,8 @@ export class LeaseBook {
     return Math.min(maxRetryMs, Math.max(minRetryMs, askers * retryMsPerAsker) * (1 + jitter * chance))
   }
 }
+
+const nobodyYet: unique symbol = Symbol('another region is about to have it')
 
 function refusal(retryAfterMs: number): LeaseAnswer {
   return { number: 0, validMs: 0, retryAfterMs, grants: [] }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { AskedBook } from '../support/asked-book.ts'
+import { AskedBook, piecesOf } from '../support/asked-book.ts'
 
 const mibPerSecond = 1024 * 1024
 const pieceCount = 400
@@ -34,7 +34,7 @@ class ReadBlob {
   go(halves: number): void {
     for (; halves > 0; halves--) {
       this.book.now += 500
-      for (const [holder, pieces] of [...this.#leases]) {
+      for (const [holder, pieces] of Array.from(this.#leases)) {
         this.#ask(holder, pieces.slice((this.paces.get(holder) ?? 0) / 2), false)
       }
     }
@@ -53,7 +53,7 @@ class ReadBlob {
       rate: this.rateOfOthers,
       supernode,
     })
-    const pieces = [...drawn].flatMap((mark, piece) => (mark === '*' ? [piece] : []))
+    const pieces = piecesOf(drawn)
     if (pieces.length > 0) this.#leases.set(holder, pieces)
     else this.#leases.delete(holder)
   }

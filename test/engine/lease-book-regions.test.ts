@@ -16,7 +16,7 @@ describe('the lease book: regions', () => {
     const book = readInTheWest()
     assert.equal(book.ask('b', { region: 'east', wanted: '****' }), '..**')
     assert.equal(book.from('a'), '*...')
-    assert.deepEqual(book.last.grants.map(({ source }) => source).toSorted(), ['a', undefined])
+    assert.deepEqual(new Set(book.last.grants.map(({ source }) => source)), new Set(['a', undefined]))
   })
 
   test('what was on its way is an import as soon as it was read', () => {

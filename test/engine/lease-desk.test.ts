@@ -305,6 +305,6 @@ describe('the lease desk in a network', () => {
   })
 
   test('the places of the tests are what they say', () => {
-    assert.deepEqual([...nodeAt(259).place.slice(0, 3)], [1, 3, 0])
+    assert.deepEqual(Array.from(nodeAt(259).place.slice(0, 3)), [1, 3, 0])
   })
 })

@@ -159,7 +159,7 @@ describe('a tracker, whatever is told', () => {
             assert.deepEqual(book.broken(desk.now), [])
           }
         }
-        for (const open of [...desk.state.links.keys()]) desk.unlink(open)
+        for (const open of Array.from(desk.state.links.keys())) desk.unlink(open)
         desk.wait(2000)
         assert.equal(desk.state.desk.isWaiting, false)
         assert.equal(desk.state.members.topicCount, 0)

@@ -76,7 +76,7 @@ export function requestOf(holder: string, ask: DrawnAsk): LeaseRequest {
 }
 
 export function piecesOf(drawing: string): number[] {
-  return [...drawing].flatMap((mark, piece) => (mark === '*' ? [piece] : []))
+  return Array.from(drawing).flatMap((mark, piece) => (mark === '*' ? [piece] : []))
 }
 
 export function piecesIn(runs: readonly PieceRun[]): number[] {

@@ -175,16 +175,17 @@ describe('links of a full node', () => {
     for (let count = 0; count <= acceptedLinks; count++) manager.opened(linkTo(`peer ${count}`, true))
     assert.deepEqual(opened.map(({ guest }) => guest), [...opened.slice(1).map(() => false), true])
     const guest = opened.at(-1)
-    const isClosed = (): boolean => (guest?.link as ScriptedLink).closed
+    assert.ok(guest?.link instanceof ScriptedLink)
+    const { link } = guest
     node.clock.advance(3000)
-    if (guest) guest.heardMs = node.clock.monotonicMs()
+    guest.heardMs = node.clock.monotonicMs()
     node.clock.advance(5000)
     manager.dismissGuests()
-    assert.equal(isClosed(), false)
+    assert.equal(link.closed, false)
     node.clock.advance(1)
     manager.dismissGuests()
-    assert.equal(isClosed(), true)
-    assert.ok(opened.slice(0, -1).every(({ link }) => !(link as ScriptedLink).closed))
+    assert.equal(link.closed, true)
+    assert.ok(opened.slice(0, -1).every((entry) => !(entry.link as ScriptedLink).closed))
   })
 
   test('who dialled is no guest there', async () => {
