@@ -13,6 +13,10 @@ const minLeasePieces = 16
 const maxLeasePieces = 512
 /** A node that still loads this many pieces from peers does not starve. */
 const starvingBelow = 2
+/** So long after the last news from anybody a node that loads nothing asks. */
+const starvedMs = 1000
+/** At the beginning, for each peer that wants the blob too. */
+const waitMsPerSharer = 40
 /** Between two asks of a holder that wants more, so that a tracker with nothing left is not asked in a tight loop. */
 const askMoreMs = 25
 /** There was nothing more to ask for: it is looked at again then. */
@@ -37,10 +41,34 @@ export function seekLease(state: SessionState, now: number, effects: Effect[]): 
     if (!lease.asking) renew(state, now, effects)
     return
   }
-  if (!hasSettled(state, now) || (state.requests.count >= starvingBelow && (state.availability.unheldCount === 0 || now < lease.askAtMs))) return
-  const mayAsk = lease.number === 0 ? now >= lease.askAtMs : now - lease.emptyMs >= askMoreMs
+  if (!hasSettled(state, now)) return
+  const mayAsk = lease.number === 0 ? now >= lease.askAtMs && isOurTurn(state, now) : now - lease.emptyMs >= askMoreMs
   if (!lease.asking && mayAsk) ask(state, now, effects)
   if (!isHolding(state)) goWithout(state, now)
+}
+
+/**
+ * Whether it is this node that asks: somebody has to, and in a crowd not everybody. Next to a fetcher it is easy to see whether one more
+ * would help; elsewhere a node asks when nothing comes, and at the very beginning after a wait that is the longer the more others there are.
+ */
+function isOurTurn(state: SessionState, now: number): boolean {
+  const { lease, availability, requests, stored, tuning } = state
+  let sharers = 0
+  let newsMs = state.movedMs
+  let begun = stored.count > 0
+  for (const link of state.nearestFirst) {
+    if (link.far) continue
+    if (isUnfinished(link)) sharers++
+    if (link.holds.count > 0) begun = true
+    if (link.fetching.length > 0 && isCountedOn(link) && now - link.fetchingMs < tuning.fetchStaleMs) {
+      return availability.unheldCount > 0 || requests.count < starvingBelow
+    }
+    newsMs = Math.max(newsMs, link.fetchingMs)
+  }
+  if (sharers === 0) return requests.count < starvingBelow
+  if (begun) return requests.count < starvingBelow && now - newsMs >= starvedMs
+  lease.firstAskMs ??= now + state.random.next() * sharers * waitMsPerSharer
+  return now >= lease.firstAskMs
 }
 
 /** The tracker's answer stands in place of all that was allowed before. */

@@ -20,6 +20,7 @@ export function returnLease(state: SessionState, effects: Effect[]): void {
   clearLease(state)
   lease.asking = false
   lease.askAtMs = 0
+  lease.firstAskMs = undefined
   endSilence(state)
 }
 

@@ -12,6 +12,8 @@ export interface LeaseState {
   expiresMs: number
   asking: boolean
   askedMs: number
+  /** When to ask if nobody around has anything by then; drawn once. */
+  firstAskMs: number | undefined
   /** There was nothing for us: not asked again before. */
   askAtMs: number
   /** When an answer last granted nothing that can be had, such as pieces from peers without a link: it would be the same again at once. */
@@ -34,6 +36,7 @@ export function createLease(pieceCount: number): LeaseState {
     expiresMs: 0,
     asking: false,
     askedMs: 0,
+    firstAskMs: undefined,
     askAtMs: 0,
     emptyMs: -Infinity,
     silentMs: undefined,

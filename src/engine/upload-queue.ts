@@ -11,13 +11,10 @@ export interface UploadRequest {
 }
 
 /**
- * Pieces that are served at once: more make every one of them late, fewer leave the uplink idle between two. One that takes far longer
- * than usual has a slow receiver, and lets another one in.
+ * Pieces that are served at once. With two, slow receivers hold the uplink up (100 nodes take 1.58 times the bound where receivers push
+ * back, and 1.11 where they do not); with eight they do not (1.12 and 1.13), and what is offered to one peer goes first in any case.
  */
-const uploadsInService = 2
-const maxInService = 8
-const slowFactor = 4
-const leastSlowMs = 50
+const uploadsInService = 8
 /** Requests that wait, over all peers. Beyond it a peer is told to come back. */
 const maxWaiting = 256
 /** What a peer is told to wait, per request before it. */
@@ -38,9 +35,7 @@ export function uploadRank(state: SessionState, link: LinkId, piece: number): nu
 /** Fair order of what peers asked for, over all blobs of this node. */
 export class UploadQueue {
   readonly #waiting: UploadRequest[] = []
-  /** When each began. */
-  readonly #serving = new Map<number, number>()
-  #meanMs = 0
+  readonly #serving = new Set<number>()
   readonly #perLink: number
   #turns = 0
 
@@ -64,8 +59,8 @@ export class UploadQueue {
   }
 
   /** The next request to serve, if there is room; `rank` is {@link uploadRank} of its blob. */
-  next(rank: (request: UploadRequest) => number, now: number): UploadRequest | undefined {
-    if (this.#waiting.length === 0 || !this.#hasRoom(now)) return undefined
+  next(rank: (request: UploadRequest) => number): UploadRequest | undefined {
+    if (this.#serving.size >= uploadsInService || this.#waiting.length === 0) return undefined
     let chosen = 0
     if (this.#turns++ % fairEvery !== 0) {
       let best = Infinity
@@ -75,25 +70,14 @@ export class UploadQueue {
       }
     }
     const [request] = this.#waiting.splice(chosen, 1)
-    if (request) this.#serving.set(request.id, now)
+    if (request) this.#serving.add(request.id)
     return request
   }
 
   /** The request was served, cancelled, or lost with its link. */
-  remove(id: number, now: number): void {
-    const startedMs = this.#serving.get(id)
-    if (startedMs !== undefined) this.#meanMs = this.#meanMs * 0.9 + (now - startedMs) * 0.1
+  remove(id: number): void {
     this.#serving.delete(id)
     const index = this.#waiting.findIndex((request) => request.id === id)
     if (index >= 0) this.#waiting.splice(index, 1)
-  }
-
-  #hasRoom(now: number): boolean {
-    if (this.#serving.size < uploadsInService) return true
-    if (this.#serving.size >= maxInService) return false
-    const slowMs = Math.max(leastSlowMs, slowFactor * this.#meanMs)
-    let atPace = 0
-    for (const startedMs of this.#serving.values()) if (now - startedMs < slowMs) atPace++
-    return atPace < uploadsInService
   }
 }

@@ -48,11 +48,10 @@ export class UploadService {
       const session = this.#pending.get(request.id)?.session
       return session ? uploadRank(session.state, request.link, request.piece) : 0
     }
-    const now = this.#context.clock.monotonicMs()
-    for (let next = this.#queue.next(rank, now); next; next = this.#queue.next(rank, now)) {
+    for (let next = this.#queue.next(rank); next; next = this.#queue.next(rank)) {
       const { id } = next
       const pending = this.#pending.get(id)
-      if (!pending) this.#queue.remove(id, now)
+      if (!pending) this.#queue.remove(id)
       else void this.#serve(pending).finally(() => this.#drop(id))
     }
   }
@@ -77,7 +76,7 @@ export class UploadService {
 
   #drop(id: number): void {
     if (!this.#pending.delete(id)) return
-    this.#queue.remove(id, this.#context.clock.monotonicMs())
+    this.#queue.remove(id)
     this.#pump()
   }
 }

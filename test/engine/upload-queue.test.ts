@@ -17,10 +17,10 @@ const equalRank = (): number => 0
 function serve(queue: UploadQueue, rank: (request: UploadRequest) => number, count: number): UploadRequest[] {
   const served: UploadRequest[] = []
   while (served.length < count) {
-    const next = queue.next(rank, 0)
+    const next = queue.next(rank)
     if (!next) break
     served.push(next)
-    queue.remove(next.id, 0)
+    queue.remove(next.id)
   }
   return served
 }
@@ -81,41 +81,15 @@ describe('UploadQueue', () => {
     )
   })
 
-  test('serves two at a time, and the next when one has ended', () => {
+  test('serves eight at a time, and the next when one has ended', () => {
     const queue = new UploadQueue(16)
-    for (let link = 1; link <= 4; link++) queue.add(request(link, 0))
-    const serving = [1, 2, 3].map(() => queue.next(equalRank, 0))
-    assert.equal(serving.filter(Boolean).length, 2)
+    for (let link = 1; link <= 10; link++) queue.add(request(link, 0))
+    const serving = [1, 2, 3, 4, 5, 6, 7, 8, 9].map(() => queue.next(equalRank))
+    assert.equal(serving.filter(Boolean).length, 8)
     assert.equal(queue.waitingCount, 2)
-    queue.remove(serving[1]?.id ?? 0, 0)
-    assert.equal(queue.next(equalRank, 0)?.link, 3)
-    assert.equal(queue.next(equalRank, 0), undefined)
-  })
-
-  test('one that takes four times as long as usual, and 50 ms, lets another in; eight at most', () => {
-    const queue = new UploadQueue(16)
-    for (let link = 1; link <= 12; link++) queue.add(request(link, 0))
-    queue.next(equalRank, 0)
-    queue.next(equalRank, 0)
-    assert.equal(queue.next(equalRank, 49), undefined)
-    assert.equal(queue.next(equalRank, 50)?.link, 3)
-    assert.equal(queue.next(equalRank, 50)?.link, 4)
-    assert.equal(queue.next(equalRank, 50), undefined, 'two at their pace are enough')
-    const admitted = [100, 150, 200, 250, 300, 350].flatMap((now) => queue.next(equalRank, now)?.link ?? [])
-    assert.deepEqual(admitted, [5, 6, 7, 8])
-  })
-
-  test('what is usual is what uploads took lately', () => {
-    const queue = new UploadQueue(16)
-    for (let turn = 0; turn < 60; turn++) {
-      queue.add(request(1, 0))
-      queue.remove(queue.next(equalRank, 0)?.id ?? 0, 100)
-    }
-    for (let link = 1; link <= 3; link++) queue.add(request(link, 0))
-    queue.next(equalRank, 1000)
-    queue.next(equalRank, 1000)
-    assert.equal(queue.next(equalRank, 1380), undefined)
-    assert.equal(queue.next(equalRank, 1400)?.link, 3)
+    queue.remove(serving[1]?.id ?? 0)
+    assert.equal(queue.next(equalRank)?.link, 9)
+    assert.equal(queue.next(equalRank), undefined)
   })
 
   test('is busy for a peer that has too many requests waiting, and for no other', () => {
@@ -143,10 +117,10 @@ describe('UploadQueue', () => {
     const first = request(1, 0)
     queue.add(first)
     assert.notEqual(queue.add(request(1, 1)), 'queued')
-    queue.remove(first.id, 0)
+    queue.remove(first.id)
     assert.equal(queue.waitingCount, 0)
     assert.equal(queue.add(request(1, 1)), 'queued')
-    assert.equal(queue.next(equalRank, 0)?.piece, 1)
+    assert.equal(queue.next(equalRank)?.piece, 1)
     assert.equal(queue.add(request(1, 2)), 'queued', 'what is being served does not wait')
   })
 })

@@ -105,7 +105,7 @@ export class Transfers {
 
   #serve(node: SimNode): void {
     const { now } = this.#world.events
-    for (let next = node.uploads.next(node.uploadRank, now); next; next = node.uploads.next(node.uploadRank, now)) {
+    for (let next = node.uploads.next(node.uploadRank); next; next = node.uploads.next(node.uploadRank)) {
       this.#table.setPhase(next.id, 'serving', now)
       this.#uplinks.start(node.index, next.id, this.#bytesOf(next.piece) * this.#world.options.overhead)
     }
@@ -139,14 +139,14 @@ export class Transfers {
   #takeBack(id: TransferId): boolean {
     const phase = this.#table.phase(id)
     if (phase !== 'waiting' && phase !== 'serving') return false
-    const { events, links, nodes, counters, options } = this.#world
+    const { links, nodes, counters, options } = this.#world
     const uploader = nodes[links.nodeAt(this.#table.asker(id) ^ 1)]!
     if (phase === 'serving') {
       const bytes = this.#bytesOf(this.#table.piece(id)) - this.#uplinks.stop(uploader.index, id) / options.overhead
       counters.uploadedBytes += bytes
       counters.lostBytes += bytes
     }
-    uploader.uploads.remove(id, events.now)
+    uploader.uploads.remove(id)
     this.#table.setPhase(id, 'lost', 0)
     this.#serve(uploader)
     return true
@@ -171,11 +171,11 @@ export class Transfers {
   /** The uploader is rid of a piece: it is with the receiver, or in buffers on the way. */
   #release(id: TransferId): void {
     if (!this.#table.isHeld(id)) return
-    const { events, links, nodes } = this.#world
+    const { links, nodes } = this.#world
     const end = this.#table.asker(id) ^ 1
     const uploader = nodes[links.nodeAt(end)]!
     this.#table.setHeld(id, false)
-    uploader.uploads.remove(id, events.now)
+    uploader.uploads.remove(id)
     uploader.dispatch({ type: 'piece:given', link: end, piece: this.#table.piece(id) })
     this.#serve(uploader)
   }

@@ -143,8 +143,8 @@ export class LittleNode {
       asked.cancelled = true
       asked.cancelUpload()
     }
-    this.#companion?.closed(link)
     this.dispatch({ type: 'link:closed', link })
+    this.#companion?.closed(link)
   }
 
   /** Ends what is left of former links to a node: it opens another. */
@@ -339,7 +339,6 @@ export class LittleNode {
         if (!this.state.stored.has(piece)) return { kind: 'absent' }
         return { kind: this.behaviour === 'corrupt' ? 'corrupt' : 'verified' }
       },
-      now: () => this.#swarm.time.now,
       later: (delayMs, run) => this.#later(delayMs, run),
     })
   }

@@ -16,7 +16,6 @@ export interface LittleUploadsInit {
   readonly rank: (request: UploadRequest) => number
   /** How an upload ends when its time is over. */
   readonly outcome: (piece: number) => RequestOutcome
-  readonly now: () => number
   readonly later: (delayMs: number, run: () => void) => void
 }
 
@@ -50,15 +49,14 @@ export class LittleUploads {
 
   #remove(id: number): boolean {
     if (!this.#uploads.delete(id)) return false
-    this.#queue.remove(id, this.#init.now())
+    this.#queue.remove(id)
     this.#pump()
     return true
   }
 
   #pump(): void {
     const { pieceMs, rank, outcome, later } = this.#init
-    const now = this.#init.now()
-    for (let next = this.#queue.next(rank, now); next; next = this.#queue.next(rank, now)) {
+    for (let next = this.#queue.next(rank); next; next = this.#queue.next(rank)) {
       const { id, piece } = next
       const upload = this.#uploads.get(id)
       later(pieceMs / 2, () => {
