@@ -32,7 +32,7 @@ describe('addUpAccessLog', () => {
       [
         `10.77.0.1 - - ${time} "GET /v2/ HTTP/1.1" 200 2 "" "curl/8.14.1"`,
         `10.77.0.1 - - ${time} "PUT /v2/bench/blob/blobs/uploads/1?digest=${digest} HTTP/1.1" 201 0 "" "curl/8.14.1"`,
-        `time="2025-11-25T18:00:00Z" level=info msg="response completed" http.request.uri=/v2/bench/blob/blobs/${digest} http.response.written=262144`,
+        `time="2025-11-25T18:00:00Z" level=info msg="response completed" http.request.uri=/v2/a/blobs/${digest} http.response.written=262144`,
       ].join('\n'),
     )
     assert.deepEqual(use, { requests: 0, bytes: 0 })

@@ -7,9 +7,9 @@
  *                            [--supernode | --kill-supernode | --scenario all | --islands]
  *                            [--package FILE.tgz] [--no-native]
  *
- * `--supernode` adds a host with a supernode; `--kill-supernode` kills its process after a third of the lower bound. `--islands` is two networks of four hosts,
- * joined by a supernode alone, of which one has no way to the registry. `--package` measures a package made before. Needs root, iproute2,
- * curl and docker-registry; without them it says so and ends well.
+ * `--supernode` adds a host with a supernode; `--kill-supernode` kills its process after a third of the lower bound. `--islands` is two networks
+ * of four hosts, joined by a supernode alone, of which one has no way to the registry. `--package` measures a package made before. Needs root,
+ * iproute2, curl and docker-registry; without them it says so and ends well.
  */
 import { parseArgs } from 'node:util'
 import { measureCrowd, openCrowd, type CrowdSettings, type ScenarioName } from './crowd-scenarios.ts'

@@ -2,8 +2,8 @@ import { cpus, loadavg } from 'node:os'
 import { round, sum } from './figures.ts'
 
 /**
- * How busy the machine was, whoever kept it so. With `busyShare` near 1, figures show the machine rather than the links; with `nodesSeconds` far below
- * `busySeconds`, other work had a part in that.
+ * How busy the machine was, whoever kept it so. With `busyShare` near 1, figures show the machine rather than the links; with `nodesSeconds`
+ * far below `busySeconds`, other work had a part in that.
  */
 export interface CpuUse {
   readonly cores: number

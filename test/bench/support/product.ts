@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { run } from '../net/commands.ts'
@@ -15,12 +14,6 @@ export interface Product {
 }
 
 const root = join(import.meta.dirname, '../../..')
-
-/** The build in this working tree, made if there is none. */
-export async function builtProduct(): Promise<Product> {
-  if (!existsSync(join(root, 'dist/cli/main.js'))) await npm(['run', 'build', '--prefix', root])
-  return productIn(root)
-}
 
 /**
  * Builds and packs this working tree, and installs the package into a folder of its own, as a user would.

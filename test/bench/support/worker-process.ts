@@ -40,7 +40,7 @@ export class WorkerProcess<To extends object, From extends { readonly type: stri
     this.#exited = once(this.#child, 'exit').catch(() => {})
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr = (this.#stderr + text).slice(-2000)))
     this.#child.on('message', (message: From | WorkerFailure) => this.#receive(message))
-    this.#child.once('exit', (code, signal) => this.#fail(`its process ended with ${signal ?? `code ${code}`} ${this.#stderr}`))
+    this.#child.once('close', (code, signal) => this.#fail(`its process ended with ${signal ?? `code ${code}`} ${this.#stderr}`))
     this.#child.once('error', (error) => this.#fail(error.message))
   }
 
