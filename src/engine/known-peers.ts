@@ -50,6 +50,8 @@ export class KnownPeerRecord implements KnownPeerState {
   dialling = false
   /** Whether its link was opened by this node. */
   dialled = false
+  /** Whether one of the two has links enough, so that no blob moves between them. */
+  guest = false
   failures = 0
   retryAtMs = 0
   location: Location = unknownLocation

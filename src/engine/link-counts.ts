@@ -6,6 +6,8 @@ import { distanceOf, farDistance, unknownLocation } from './location.ts'
 export class LinkCounts {
   readonly #location: Location
   linked = 0
+  /** Links over which no blob moves; not counted otherwise. */
+  guests = 0
   dialling = 0
   /** Links and dials but those of supernodes. */
   ordinary = 0
@@ -28,6 +30,10 @@ export class LinkCounts {
   /** Counts a peer in, or out again before it changes. */
   add(peer: KnownPeerRecord, by: 1 | -1): void {
     if (peer.idle) return
+    if (peer.guest && peer.linked) {
+      this.guests += by
+      return
+    }
     if (peer.linked) this.linked += by
     else this.dialling += by
     if (!peer.supernode) this.ordinary += by

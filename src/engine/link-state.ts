@@ -66,5 +66,5 @@ export function isUnfinished(link: LinkState): boolean {
 
 /** Whether what a peer says it has, or fetches, keeps us from the origin. */
 export function isCountedOn(link: LinkState): boolean {
-  return !link.distrusted && !link.score.snubbed
+  return !link.distrusted && !link.score.snubbed && !link.score.putsOff
 }

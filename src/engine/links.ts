@@ -11,6 +11,10 @@ export type { KnownPeerState, PeerFacts, PeerNews, PlaceOf } from './known-peers
 
 const firstRetryMs = 1000
 const maxRetryMs = 60_000
+/** Guests, who are there for a moment, beside each link that is to stay. */
+export const guestsPerLink: number = 3
+/** A peer that could not be reached so often in a row is not there. */
+const goneAfter = 3
 
 /** What a book may be told of its own node. */
 export interface LinkBookOptions {
@@ -93,17 +97,32 @@ export class LinkBook {
    * A link is open.
    * @param facts - what the peer's hello says
    */
-  linked(peerId: string, inbound: boolean, facts: PeerFacts = {}): KnownPeerState {
+  linked(peerId: string, inbound: boolean, facts: PeerFacts & { guest?: boolean } = {}): KnownPeerState {
     const peer = this.#use(peerId, peerId, inbound ? ['inbound'] : [])
     this.#change(peer, () => {
       peer.linked = true
       peer.dialling = false
       peer.dialled = !inbound
+      peer.guest = facts.guest ?? false
       peer.failures = 0
       peer.retryAtMs = 0
       peer.addFacts(facts)
     })
     return peer
+  }
+
+  /** The peer has links enough: no blob moves over ours to it. */
+  becameGuest(peerId: string): void {
+    const peer = this.#known.get(peerId)
+    if (!peer?.linked) return
+    this.#change(peer, () => {
+      peer.guest = true
+    })
+  }
+
+  /** Whether there is room for one more that only asks. */
+  get hasGuestRoom(): boolean {
+    return this.#counts.guests < this.#maxLinks * guestsPerLink
   }
 
   /** The peer behind an address turned out to be `peerId`: what was known of the one holds for the other. */
@@ -125,6 +144,7 @@ export class LinkBook {
     if (!peer) return
     this.#change(peer, () => {
       peer.linked = false
+      peer.guest = false
       peer.retryAtMs = now + this.#jittered(firstRetryMs)
     })
   }
@@ -168,11 +188,15 @@ export class LinkBook {
    */
   nearest(target: Uint8Array, count: number, now: number = -Infinity): KnownPeerState[] {
     this.#candidates.wake(now)
-    return smallest(this.#askable(), count, (a, b) => {
-      if (a.supernode !== b.supernode) return a.supernode ? -1 : 1
-      if (a.place && b.place) return compareDistance(a.place, b.place, target)
-      return Number(b.place !== undefined) - Number(a.place !== undefined)
-    })
+    return smallest(this.#askable(), count, (a, b) => compareKnown(a, b, target))
+  }
+
+  /**
+   * The ranks of a digest: like {@link LinkBook.nearest}, with those that could not be reached once or twice. In a crowd a tracker
+   * turns many away, and is none the less the tracker.
+   */
+  ranks(target: Uint8Array, count: number): KnownPeerState[] {
+    return smallest(this.#reachable(), count, (a, b) => compareKnown(a, b, target))
   }
 
   /** How many nodes the network has, this one included, as far as this one can tell. */
@@ -189,6 +213,12 @@ export class LinkBook {
       if (peer.linked || (peer.addresses.length > 0 && !this.#candidates.isWaiting(peer))) askable.push(peer)
     }
     return askable
+  }
+
+  *#reachable(): Generator<KnownPeerRecord> {
+    for (const peer of this.#known.values()) {
+      if (peer.linked || (peer.addresses.length > 0 && peer.failures < goneAfter)) yield peer
+    }
   }
 
   #startDial(peer: KnownPeerRecord): void {
@@ -219,4 +249,10 @@ export class LinkBook {
     this.#counts.add(peer, 1)
     this.#candidates.place(peer)
   }
+}
+
+function compareKnown(a: KnownPeerRecord, b: KnownPeerRecord, target: Uint8Array): number {
+  if (a.supernode !== b.supernode) return a.supernode ? -1 : 1
+  if (a.place && b.place) return compareDistance(a.place, b.place, target)
+  return Number(b.place !== undefined) - Number(a.place !== undefined)
 }

@@ -8,6 +8,8 @@ const firstBackoffMs = 1000
 const maxBackoffMs = 60_000
 /** A peer that says "busy, come back at once" is not asked in a tight loop. */
 const minBusyMs = 20
+/** A peer that only ever says "busy" for this long is as good as one that does not answer in time. */
+const putOffMs = 2000
 const mib = 1024 * 1024
 
 /** What we learned of a peer by asking it for pieces of one blob. */
@@ -16,6 +18,9 @@ export class PeerScore {
   #failures = 0
   #backoffUntilMs = 0
   #busyUntilMs = 0
+  /** Since when it has said "busy" and delivered nothing. */
+  #busyFromMs: number | undefined
+  #putsOff = false
 
   /** How long a piece of `sizeBytes` may take before we ask elsewhere. */
   deadlineMs(sizeBytes: number): number {
@@ -38,6 +43,11 @@ export class PeerScore {
     return this.#failures > 0
   }
 
+  /** Whether it has long been too busy for us: it may be asked, and others may give or read what it has. */
+  get putsOff(): boolean {
+    return this.#putsOff
+  }
+
   mayAsk(now: number): boolean {
     return now >= this.#backoffUntilMs && now >= this.#busyUntilMs
   }
@@ -46,6 +56,8 @@ export class PeerScore {
     this.#meanMs = this.#meanMs === undefined ? tookMs : this.#meanMs * 0.8 + tookMs * 0.2
     this.#failures = 0
     this.#backoffUntilMs = 0
+    this.#busyFromMs = undefined
+    this.#putsOff = false
   }
 
   /** It stalled, failed, or had less than it said. */
@@ -57,6 +69,8 @@ export class PeerScore {
   }
 
   busy(now: number, retryAfterMs: number): void {
+    this.#busyFromMs ??= now
+    this.#putsOff = now - this.#busyFromMs >= putOffMs
     this.#busyUntilMs = Math.max(this.#busyUntilMs, now + Math.max(minBusyMs, retryAfterMs))
   }
 }

@@ -9,6 +9,7 @@ import { seededRandom, type Random } from '../core/random.ts'
 import { CombinedDiscovery } from '../discovery/combined-discovery.ts'
 import type { DiscoveryPlugin } from '../discovery/discovery.ts'
 import { dht } from '../discovery/dht-discovery.ts'
+import { guestsPerLink } from '../engine/links.ts'
 import { mdns } from '../discovery/mdns-discovery.ts'
 import { peers } from '../discovery/static-discovery.ts'
 import { loadIdentitySeed } from '../net/identity.ts'
@@ -28,6 +29,8 @@ const mib = 1024 * 1024
 const defaultMemoryBytes = 64 * mib
 const defaultMaxLinks = 64
 const defaultSupernodeLinks = 512
+/** Connections that carry no link: those of the DHT, and dials under way. */
+const otherConnections = 64
 
 /**
  * Starts a node: it listens, looks for peers, offers what its store holds, and fetches what it is asked for.
@@ -176,6 +179,7 @@ async function makeNode(
   const node = await createDefaultNode({
     listen,
     networkKey: settings.networkKey,
+    maxConnections: settings.maxLinks * (1 + guestsPerLink) + otherConnections,
     identitySeed,
     services: Object.assign({}, ...settings.discovery.map((plugin) => plugin.services ?? {})),
   }).catch((cause: unknown) => cannotListen(listen, cause))

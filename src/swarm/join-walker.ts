@@ -17,11 +17,14 @@ interface Walking {
 export class JoinWalker {
   readonly #context: SwarmContext
   readonly #links: LinkManager
+  readonly #isLoading: (topic: Digest) => boolean
   readonly #walks = new Map<Digest, Walking>()
 
-  constructor(context: SwarmContext, links: LinkManager) {
+  /** @param isLoading - whether new peers are asked about a topic in any case */
+  constructor(context: SwarmContext, links: LinkManager, isLoading: (topic: Digest) => boolean) {
     this.#context = context
     this.#links = links
+    this.#isLoading = isLoading
   }
 
   /** Resolves when the walk is over. Calls for one topic share a walk. */
@@ -70,9 +73,11 @@ export class JoinWalker {
 
   async #ask(topic: Digest, key: string): Promise<void> {
     this.#context.history.note(topic, { type: 'join:asked', peerId: key })
+    const wasLinked = this.#links.entryTo(key) !== undefined
     const entry = await this.#links.connectTo(key)
-    if (entry) entry.link.send({ type: 'join', topic, asks: true })
-    else this.#tell(topic, { type: 'failed', key })
+    // A new peer is asked about all that we load as soon as it is linked.
+    if (entry && (wasLinked || !this.#isLoading(topic))) entry.link.send({ type: 'join', topic, asks: true })
+    if (!entry) this.#tell(topic, { type: 'failed', key })
   }
 
   #end(topic: Digest, walking: Walking): void {

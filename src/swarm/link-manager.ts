@@ -14,7 +14,7 @@ import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 
 const dialTimeoutMs = 10_000
 /** A guest that says nothing for so long has what it came for. */
-const guestMs = 5000
+const guestMs = 1000
 
 /** What is told of links as they come and go. */
 export interface LinkManagerHandlers {
@@ -96,13 +96,20 @@ export class LinkManager {
     return this.#init.addresses.describe({ peerId, addresses, location, supernode })
   }
 
-  /** Known peers by their rank for a place, without this node. */
+  /** Known peers that can be asked now, by their rank for a place; without this node. */
   nearest(place: Uint8Array, count: number): RankedPeer[] {
-    const ranked: RankedPeer[] = []
-    for (const { peerId, place: at, supernode } of this.#book.nearest(place, count, this.#now())) {
-      if (peerId !== undefined && at) ranked.push({ key: peerId, place: at, supernode })
-    }
-    return ranked
+    return ranked(this.#book.nearest(place, count, this.#now()))
+  }
+
+  /** The same, with those that could not be reached a moment ago. */
+  ranks(place: Uint8Array, count: number): RankedPeer[] {
+    return ranked(this.#book.ranks(place, count))
+  }
+
+  /** The peer has links enough: it is only asked, and not for pieces. */
+  becameGuest(entry: LinkEntry): void {
+    entry.guest = true
+    this.#book.becameGuest(entry.link.peerId)
   }
 
   /** How many nodes there are, as far as this one can tell. */
@@ -144,7 +151,8 @@ export class LinkManager {
     const { location } = link.hello
     const supernode = link.hello.supernode && isSupernode(link)
     const guest = link.inbound && !this.#book.mayAccept({ location, supernode }, this.#loadingLinks())
-    const known = this.#book.linked(link.peerId, link.inbound, { location, supernode })
+    if (guest && !this.#book.hasGuestRoom) return link.close()
+    const known = this.#book.linked(link.peerId, link.inbound, { location, supernode, guest })
     const entry: LinkEntry = {
       id: this.#nextLinkId++,
       link,
@@ -228,4 +236,10 @@ export class LinkManager {
   #now(): number {
     return this.#context.clock.monotonicMs()
   }
+}
+
+function ranked(peers: readonly KnownPeerState[]): RankedPeer[] {
+  return peers.flatMap(({ peerId, place, supernode }) =>
+    peerId !== undefined && place ? [{ key: peerId, place, supernode }] : [],
+  )
 }

@@ -22,9 +22,9 @@ export interface LinkEntry {
   /** It is a supernode, and we take it for one. */
   readonly supernode: boolean
   /**
-   * It came when this node had links enough: it is told whom it may turn to, and asks for leases, but no blob moves between us.
+   * One of us had links enough when the other came: who came is told whom to turn to, and asks for leases, but no blob moves between us.
    */
-  readonly guest: boolean
+  guest: boolean
   /** When a guest last said something. */
   heardMs: number
   /** 0 same rack, 1 same zone, 2 same region or unknown, 3 another region. */

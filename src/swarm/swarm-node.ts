@@ -4,7 +4,7 @@ import type { Digest } from '../core/digest.ts'
 import { TransferError } from '../core/errors.ts'
 import type { Origin } from '../core/origin.ts'
 import type { LinkId } from '../engine/session-event.ts'
-import { LinkBook } from '../engine/links.ts'
+import { guestsPerLink, LinkBook } from '../engine/links.ts'
 import type { Discovery } from '../discovery/discovery.ts'
 import type { IncomingRequest, Link } from '../net/link.ts'
 import { LinkHost } from '../net/link-host.ts'
@@ -101,7 +101,7 @@ export class SwarmNode {
       },
       clock: context.clock,
       logger: context.logger,
-      maxLinks: init.maxLinks,
+      maxLinks: init.maxLinks * (1 + guestsPerLink),
     })
     const { location, maxLinks, isSupernode } = init
     const { supernode } = context
@@ -133,7 +133,7 @@ export class SwarmNode {
         },
       },
     })
-    this.#walker = new JoinWalker(context, this.#links)
+    this.#walker = new JoinWalker(context, this.#links, (topic) => this.#topics.isLoading(topic))
     this.#topics = new TopicTable(context, this.#links, this.#walker)
     this.#inline = new InlineBlobs(context, (digest, blob) => {
       this.#sizes.arrived(digest, blob.bytes.byteLength)
@@ -145,6 +145,10 @@ export class SwarmNode {
       walker: this.#walker,
       addresses,
       inline: this.#inline,
+      becameGuest: (entry) => {
+        this.#links.becameGuest(entry)
+        this.#sessions.detach(entry.id)
+      },
       heldOff: (topic, durationMs) => this.#hosts.heldOff(topic, durationMs),
     })
     this.#hosts = new HostWatch(context, init.resolver.registries.hostGates, this.#walker, (topic, durationMs) =>

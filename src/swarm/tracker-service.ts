@@ -28,6 +28,8 @@ export interface TrackerServiceInit {
   readonly walker: JoinWalker
   readonly addresses: MemberAddresses
   readonly inline: InlineBlobs
+  /** The peer has links enough: no blob moves between us. */
+  readonly becameGuest: (entry: LinkEntry) => void
   /** A host wants to be left alone. */
   readonly heldOff: (topic: Digest, durationMs: number) => void
 }
@@ -93,7 +95,8 @@ export class TrackerService implements Leases {
     else taken()
   }
 
-  introduced(entry: LinkEntry, { topic, busy, members, nearer }: Members): void {
+  introduced(entry: LinkEntry, { topic, busy, guest, members, nearer }: Members): void {
+    if (guest && !entry.guest) this.#init.becameGuest(entry)
     const { peerId } = entry.link
     const { closedNetwork } = this.#context
     const known = members.flatMap((member) => this.#links.introduced(member, closedNetwork) ?? [])
@@ -149,7 +152,7 @@ export class TrackerService implements Leases {
   }
 
   #ranks(digest: Digest): RankedPeer[] {
-    return this.#links.nearest(digestToBytes(digest), ranksLookedAt)
+    return this.#links.ranks(digestToBytes(digest), ranksLookedAt)
   }
 
   #dispatch(event: TrackerEvent): void {
@@ -199,7 +202,8 @@ export class TrackerService implements Leases {
     const describe = async (keys: readonly string[]): Promise<Members['members']> =>
       (await Promise.all(keys.map((key) => this.#links.describe(key)))).filter((member) => member !== undefined)
     const [members, nearer] = await Promise.all([describe(named.members), describe(named.nearer)])
-    this.#send(link, { type: 'members', topic, busy, members, nearer })
+    const guest = this.#context.links.get(link)?.guest ?? false
+    this.#send(link, { type: 'members', topic, busy, guest, members, nearer })
   }
 
   async #sendLease({ link, digest, holder, answer }: TrackerEffect & { type: 'send-lease' }): Promise<void> {

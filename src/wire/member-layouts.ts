@@ -5,6 +5,7 @@ import { limits } from './protocol.ts'
 
 const asksFlag = 1
 const busyFlag = 1
+const guestFlag = 2
 const supernodeFlag = 1
 
 export const locationLayout: Layout<Location> = {
@@ -51,17 +52,18 @@ export const joinLayout: MessageLayout<Join> = {
 
 export const membersLayout: MessageLayout<Members> = {
   code: 0x03,
-  write(to, { topic, busy, members, nearer }) {
+  write(to, { topic, busy, guest, members, nearer }) {
     to.digest(topic)
-    to.varint(busy ? busyFlag : 0)
+    to.varint((busy ? busyFlag : 0) | (guest ? guestFlag : 0))
     to.list(members, limits.members, (member) => memberLayout.write(to, member))
     to.list(nearer, limits.nearer, (member) => memberLayout.write(to, member))
   },
   read(from) {
     const topic = from.digest()
-    const busy = hasFlag(from.varint(), busyFlag)
+    const flags = from.varint()
     const members = from.list(limits.members, memberLayout.read)
     const nearer = from.list(limits.nearer, memberLayout.read)
-    return { type: 'members', topic, busy, members, nearer }
+    const [busy, guest] = [hasFlag(flags, busyFlag), hasFlag(flags, guestFlag)]
+    return { type: 'members', topic, busy, guest, members, nearer }
   },
 }

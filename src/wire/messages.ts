@@ -34,6 +34,8 @@ export interface Members {
   readonly topic: Digest
   /** The answerer could not take the asker in: the nodes named here may. */
   readonly busy: boolean
+  /** The answerer has links enough: no blob moves over this one. */
+  readonly guest: boolean
   readonly members: readonly Member[]
   /** Nodes that stand nearer to the topic than the answerer. */
   readonly nearer: readonly Member[]

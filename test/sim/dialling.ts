@@ -1,4 +1,4 @@
-import type { PeerFacts } from '../../src/engine/links.ts'
+import { guestsPerLink, type PeerFacts } from '../../src/engine/links.ts'
 import type { EventKind } from './event-queue.ts'
 import type { LinkEnd } from './link-table.ts'
 import type { SimNode } from './sim-node.ts'
@@ -10,7 +10,7 @@ const roundTrips = 4
 const dialTimeoutMs = 10_000
 const handshakeBytes = 2500
 /** As in production: a guest that says nothing for so long has what it came for. */
-const guestMs = 5000
+const guestMs = 1000
 /** Longer than the way of any message: both ends of a link that is closed know it soon. */
 export const resetMs = 1
 
@@ -64,6 +64,17 @@ export class Dialling {
     node.book.closed(String(links.nodeAt(end ^ 1)), events.now)
     node.dispatch({ type: 'link:closed', link: end })
     discovery.linkClosed(node, end)
+  }
+
+  /** The other one has links enough: its node is only asked from now on. */
+  becameGuest(end: LinkEnd): void {
+    const { links, nodes, transfers } = this.#world
+    if (links.isGuest(end)) return
+    const node = nodes[links.nodeAt(end)]!
+    links.receiveGuest(end)
+    transfers.forgetLink(end)
+    node.book.becameGuest(String(links.nodeAt(end ^ 1)))
+    node.dispatch({ type: 'link:closed', link: end })
   }
 
   /** Guests that have what they came for make room. */
@@ -120,7 +131,7 @@ export class Dialling {
   #onAccepted(from: SimNode, to: SimNode): void {
     const { events, counters, options } = this.#world
     to.pendingInbound--
-    const accepted = to.alive && to.ends.length < options.maxLinks
+    const accepted = to.alive && to.ends.length < options.maxLinks * (1 + guestsPerLink)
     if (!accepted) counters.refusedDials++
     events.at(events.now + this.#latencyMs(from.index, to.index), accepted ? this.#returned : this.#failed, from.index, to.index)
   }
@@ -153,12 +164,13 @@ export class Dialling {
     const other = links.nodeAt(end ^ 1)
     const facts = this.#factsOf(other)
     const guest = inbound && !node.book.mayAccept(facts, this.#loadingLinks(node))
+    if (guest && !node.book.hasGuestRoom) return this.cut(end, resetMs)
     if (guest) links.receiveGuest(end)
     links.open(end)
     links.hear(end, events.now)
     node.ends.push(end)
     node.endTo.set(other, end)
-    node.book.linked(String(other), inbound, facts)
+    node.book.linked(String(other), inbound, { ...facts, guest })
     discovery.linkOpened(node, end)
     if (guest) return
     const weYield = topology.order[node.index]! > topology.order[other]!

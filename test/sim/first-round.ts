@@ -81,7 +81,7 @@ export class FirstRound {
     const { discovery, events } = this.#world
     this.#stage = 'walk'
     this.#walk = new JoinWalk(discovery.topic.place, discovery.topic.ranked(this.#node.index))
-    this.#carryOut(this.#walk.start(discovery.topic.ranks(this.#node, firstCandidates), events.now))
+    this.#carryOut(this.#walk.start(discovery.topic.nearest(this.#node, firstCandidates), events.now))
   }
 
   #end(): void {

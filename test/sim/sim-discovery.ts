@@ -151,6 +151,7 @@ export class SimDiscovery {
         this.#step(node, { type: 'topic:joined', link: end, topic, place, asks: message.asks, ranks: message.asks ? this.#ranks(node) : [] })
         break
       case 'members':
+        if (message.guest) this.#world.dialling.becameGuest(end)
         for (const key of [...message.members, ...message.nearer]) this.topic.introduce(node, Number(key), 'tracker')
         this.#step(node, { type: 'members:told', topic, members: this.topic.membersOf(message.members) })
         this.#world.dialling.dialReady(node)
@@ -187,7 +188,13 @@ export class SimDiscovery {
   #carryOut(node: SimNode, effect: TrackerEffect): void {
     switch (effect.type) {
       case 'introduce':
-        this.tell(effect.link, { type: 'members', busy: effect.busy, members: effect.members, nearer: effect.nearer })
+        this.tell(effect.link, {
+          type: 'members',
+          busy: effect.busy,
+          guest: this.#world.links.isGuest(effect.link),
+          members: effect.members,
+          nearer: effect.nearer,
+        })
         break
       case 'send-ask':
         this.tell(effect.link, { type: 'lease-ask', ask: effect.ask })

@@ -11,7 +11,7 @@ import type { SimWorld } from './sim-world.ts'
 /** What nodes say to each other about who gathers where and who may read what; nodes are named by their keys. */
 export type Told =
   | { readonly type: 'join'; readonly asks: boolean }
-  | { readonly type: 'members'; readonly busy: boolean; readonly members: readonly string[]; readonly nearer: readonly string[] }
+  | { readonly type: 'members'; readonly busy: boolean; readonly guest: boolean; readonly members: readonly string[]; readonly nearer: readonly string[] }
   | { readonly type: 'lease-ask'; readonly ask: TravellingAsk }
   | { readonly type: 'lease'; readonly holder: string; readonly answer: LeaseAnswer }
 
@@ -55,6 +55,11 @@ export class Topic {
 
   /** Known peers of a node by their rank for the blob. */
   ranks(node: SimNode, count: number): RankedPeer[] {
+    return node.book.ranks(this.place, count).map(({ key }) => this.ranked(Number(key)))
+  }
+
+  /** Nodes that a node can ask now, nearest first. */
+  nearest(node: SimNode, count: number): RankedPeer[] {
     return node.book.nearest(this.place, count, this.#world.events.now).map(({ key }) => this.ranked(Number(key)))
   }
 

@@ -17,7 +17,7 @@ interface Walked {
 
 async function walking(node: ScriptedNode, ...distances: readonly number[]): Promise<Walked> {
   const links = scriptedLinks(node, ...distances)
-  const walker = new JoinWalker(node.context, links.manager)
+  const walker = new JoinWalker(node.context, links.manager, () => false)
   let over = false
   void walker.walk(topic).then(() => (over = true))
   await node.clock.advanceAsync(0)
@@ -57,7 +57,7 @@ describe('a walker', () => {
     const { links, isOver } = await (async () => {
       const scripted = scriptedLinks(node, 10, 20, 30)
       scripted.reachable.delete('node 10')
-      const walker = new JoinWalker(node.context, scripted.manager)
+      const walker = new JoinWalker(node.context, scripted.manager, () => false)
       let over = false
       void walker.walk(topic).then(() => (over = true))
       await node.clock.advanceAsync(0)

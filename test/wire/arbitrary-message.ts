@@ -87,6 +87,7 @@ export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage
     type: fc.constant('members' as const),
     topic: digest,
     busy: fc.boolean(),
+    guest: fc.boolean(),
     members: fc.array(member, { maxLength: limits.members }),
     nearer: fc.array(member, { maxLength: limits.nearer }),
   }),

@@ -141,7 +141,7 @@ describe('limits of messages', () => {
   const members: Members = {
     type: 'members',
     topic: digest,
-    busy: true,
+    busy: true, guest: false,
     members: Array<Member>(limits.members).fill(member),
     nearer: Array<Member>(limits.nearer).fill(member),
   }
