@@ -244,18 +244,26 @@ describe('fetching', () => {
     assert.equal(reading(session), 'oooo')
   })
 
-  test('a peer that is always busy keeps us from the origin for 3 s at most', () => {
+  test('a peer that is always busy keeps us from the origin for 2 s at most', () => {
     const session = withOrigin({ peers: ['*'] })
-    while (session.now < 2900) {
+    while (session.now < 1900) {
       if (session.outstanding.length > 0) session.end(1, 0, { kind: 'busy', retryAfterMs: 400 })
       session.wait(100)
       assert.deepEqual(fetched(session.effects), [])
     }
-    while (session.now < 4000 && fetched(session.effects).length === 0) {
+    while (session.now < 3000 && fetched(session.effects).length === 0) {
       if (session.outstanding.length > 0) session.end(1, 0, { kind: 'busy', retryAfterMs: 400 })
       session.wait(100)
     }
     assert.deepEqual(fetched(session.effects), [[0, 1]])
+  })
+
+  test('a peer that has nothing is not blamed when nothing comes for 3 s: it is asked as soon as it has something', () => {
+    const session = drawnSession({ peers: ['*', ' '] })
+    session.tell({ type: 'demand:changed', wanted: true, originUsable: true })
+    session.wait(3500)
+    assert.ok(session.state.links.get(1)?.score.snubbed)
+    assert.ok(!session.state.links.get(2)?.score.snubbed)
   })
 
   test('is told to peers that want the blob, when it begins, changes and ends', () => {

@@ -92,4 +92,18 @@ describe('PeerScore', () => {
     assert.equal(score.mayAsk(0), false)
     assert.ok(askableAt(score, 0) <= 50)
   })
+
+  test('puts us off when it has said "busy" for 2 s and delivered nothing, until it delivers', () => {
+    const score = new PeerScore()
+    score.busy(1000, 50)
+    score.busy(2999, 50)
+    assert.ok(!score.putsOff)
+    score.busy(3000, 50)
+    assert.ok(score.putsOff)
+    assert.ok(score.mayAsk(3050), 'it may be asked as before')
+    score.delivered(10)
+    assert.ok(!score.putsOff)
+    score.busy(9000, 50)
+    assert.ok(!score.putsOff)
+  })
 })
