@@ -6,9 +6,10 @@ import { compareRank, type RankedPeer } from './ranks.ts'
 import type { LinkId } from './session-event.ts'
 import type { LeasedBlob, TrackerEffect, TrackerEvent, TravellingAsk } from './tracker-event.ts'
 
-/** How long a rank may take to be linked, and to answer, before the next one is asked. */
+/** How long a rank may take to be linked, and to answer, before the next one is asked; who forwards has given up before who asked it. */
 const connectMs = 250
-const answerMs = 500
+const answerMs = 1000
+const forwardedAnswerMs = 400
 /** Ranks that are asked for a lease. */
 const ranksAsked = 3
 const maxHops = 3
@@ -156,7 +157,7 @@ export class LeaseDesk {
       return
     }
     pending.sent = true
-    pending.dueMs = now + answerMs
+    pending.dueMs = now + (pending.from === undefined ? answerMs : forwardedAnswerMs)
     effects.push({ type: 'send-ask', link, blob: pending.blob, ask: this.#travelling(pending, rank.key) })
   }
 

@@ -30,6 +30,7 @@ export function scriptedLinks(node: ScriptedNode, ...distances: readonly number[
   const manager = {
     self: { ...rankAt(255), location: { region: '', zone: '', rack: '' } },
     nearest: () => known,
+    entryTo: () => undefined,
     connectTo: async (key: string) => {
       dialled.push(key)
       return reachable.get(key)

@@ -168,7 +168,7 @@ describe('links of a node', () => {
 })
 
 describe('links of a full node', () => {
-  test('who comes when there are links enough is a guest, and leaves after five silent seconds', async () => {
+  test('who comes when there are links enough is a guest, and leaves after one silent second', async () => {
     await using node = await scriptedNode()
     const { manager, opened } = managed(node)
     manager.load(1)
@@ -177,9 +177,9 @@ describe('links of a full node', () => {
     const guest = opened.at(-1)
     assert.ok(guest?.link instanceof ScriptedLink)
     const { link } = guest
-    node.clock.advance(3000)
+    node.clock.advance(800)
     guest.heardMs = node.clock.monotonicMs()
-    node.clock.advance(5000)
+    node.clock.advance(1000)
     manager.dismissGuests()
     assert.equal(link.closed, false)
     node.clock.advance(1)

@@ -299,8 +299,9 @@ function flagsOf(message: Message): { offset: number; namedBits: number } | unde
     case 'hello':
       return { offset: varintBytes(message.version), namedBits: 1 }
     case 'join':
-    case 'members':
       return { offset: hash.byteLength, namedBits: 1 }
+    case 'members':
+      return { offset: hash.byteLength, namedBits: 2 }
     case 'bitfield':
       return { offset: hash.byteLength + varintBytes(message.sizeBytes), namedBits: 3 }
     case 'lease-ask':
