@@ -18,6 +18,9 @@ const maxForwarded = 256
 /** Who cannot be helped now comes back. */
 const laterMs = 1000
 const maxBooks = 1024
+/** Who did not answer an ask is passed over for so long, unless it is heard of: its link may look open for a while after its death. */
+const silentForMs = 10_000
+const maxSilent = 256
 const bookKeptMs = 600_000
 
 /** What the desk needs to know of its node. */
@@ -45,6 +48,8 @@ export class LeaseDesk {
   readonly #init: LeaseDeskInit
   readonly #books = new Map<string, LeaseBook>()
   readonly #pending = new Map<string, Pending>()
+  /** Until when those who did not answer are passed over. */
+  readonly #silentUntilMs = new Map<string, number>()
   /** Who answered our last ask for each blob. */
   readonly #trackers = new Map<Digest, string>()
 
@@ -67,14 +72,14 @@ export class LeaseDesk {
     const ask = { ...event.ask, holder: self.key, region: self.region, supernode: self.supernode, takeover: false, hops: 0 }
     const key = pendingKey(blob.digest, self.key)
     if (ask.count === 0 && ask.held.length === 0) return this.#giveBack(blob, ask, now, effects)
-    const order = this.#order(blob, event.ranks)
+    const order = this.#order(blob, this.#answering(event.ranks, now))
     this.#start(key, { blob, ask, from: undefined, order, index: 0, sent: false, dueMs: 0 }, now, effects)
   }
 
   /** Another node asks, for itself or for a third. */
   asked(event: TrackerEvent & { type: 'lease:asked' }, now: number, effects: TrackerEffect[]): void {
     const { blob, ask, link } = event
-    const nearer = ask.hops < maxHops ? this.#nearerThanUs(blob, event.ranks).filter(({ key }) => key !== ask.holder) : []
+    const nearer = ask.hops < maxHops ? this.#nearerThanUs(blob, this.#answering(event.ranks, now)).filter(({ key }) => key !== ask.holder) : []
     const [best] = nearer
     if (!best) return this.#issue({ blob, ask, from: link }, now, effects)
     if (this.#pending.size >= maxForwarded) {
@@ -121,8 +126,17 @@ export class LeaseDesk {
     }
   }
 
+  /** A node said something: it is there. */
+  heard(key: string): void {
+    this.#silentUntilMs.delete(key)
+  }
+
   tick(now: number, effects: TrackerEffect[]): void {
-    for (const [id, pending] of this.#pending) if (now >= pending.dueMs) this.#next(id, pending, now, effects)
+    for (const [id, pending] of this.#pending) {
+      if (now < pending.dueMs) continue
+      this.#isSilent(pending, now)
+      this.#next(id, pending, now, effects)
+    }
     for (const [id, book] of this.#books) if (now - book.usedMs > bookKeptMs) this.#books.delete(id)
   }
 
@@ -131,6 +145,20 @@ export class LeaseDesk {
     let soonest: number | undefined
     for (const { dueMs } of this.#pending.values()) soonest = Math.min(soonest ?? Infinity, dueMs)
     return soonest
+  }
+
+  #isSilent(pending: Pending, now: number): void {
+    const rank = pending.order[pending.index]
+    if (!pending.sent || rank === undefined || rank === 'self') return
+    this.#silentUntilMs.delete(rank.key)
+    this.#silentUntilMs.set(rank.key, now + silentForMs)
+    const [oldest] = this.#silentUntilMs.keys()
+    if (this.#silentUntilMs.size > maxSilent && oldest !== undefined) this.#silentUntilMs.delete(oldest)
+  }
+
+  #answering(ranks: readonly RankedPeer[], now: number): readonly RankedPeer[] {
+    if (this.#silentUntilMs.size === 0) return ranks
+    return ranks.filter(({ key }) => now >= (this.#silentUntilMs.get(key) ?? 0))
   }
 
   #start(key: string, pending: Pending, now: number, effects: TrackerEffect[]): void {

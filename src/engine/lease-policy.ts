@@ -14,7 +14,7 @@ const maxLeasePieces = 512
 /** A node that still loads this many pieces from peers does not starve. */
 const starvingBelow = 2
 /** So long after the last news from anybody a node that loads nothing asks. */
-const starvedMs = 1000
+const starvedMs = 500
 /** At the beginning, for each peer that wants the blob too. */
 const waitMsPerSharer = 40
 /** Between two asks of a holder that wants more, so that a tracker with nothing left is not asked in a tight loop. */
@@ -65,7 +65,9 @@ function isOurTurn(state: SessionState, now: number): boolean {
     }
     newsMs = Math.max(newsMs, link.fetchingMs)
   }
-  if (sharers === 0) return requests.count < starvingBelow
+  // Who was told to come back does; a former fetcher is missed by those who wait for its pieces.
+  if (lease.wasHeld) return availability.unheldCount > 0
+  if (sharers === 0 || lease.askedMs > 0) return requests.count < starvingBelow
   if (begun) return requests.count < starvingBelow && now - newsMs >= starvedMs
   lease.firstAskMs ??= now + state.random.next() * sharers * waitMsPerSharer
   return now >= lease.firstAskMs
@@ -93,8 +95,10 @@ export function onAnswer(
     return
   }
   takeGrant(state, event, now)
-  if (isHolding(state)) endSilence(state)
-  else lease.emptyMs = now
+  if (isHolding(state)) {
+    lease.wasHeld = true
+    endSilence(state)
+  } else lease.emptyMs = now
   endRunsWithoutLease(state, effects)
 }
 

@@ -21,6 +21,8 @@ export function returnLease(state: SessionState, effects: Effect[]): void {
   lease.asking = false
   lease.askAtMs = 0
   lease.firstAskMs = undefined
+  lease.wasHeld = false
+  lease.askedMs = 0
   endSilence(state)
 }
 

@@ -12,6 +12,8 @@ export interface LeaseState {
   expiresMs: number
   asking: boolean
   askedMs: number
+  /** It held a lease since it began to want the blob. */
+  wasHeld: boolean
   /** When to ask if nobody around has anything by then; drawn once. */
   firstAskMs: number | undefined
   /** There was nothing for us: not asked again before. */
@@ -36,6 +38,7 @@ export function createLease(pieceCount: number): LeaseState {
     expiresMs: 0,
     asking: false,
     askedMs: 0,
+    wasHeld: false,
     firstAskMs: undefined,
     askAtMs: 0,
     emptyMs: -Infinity,

@@ -112,7 +112,9 @@ function isStarved(state: SessionState, now: number): boolean {
 function requestsPerLink(state: SessionState, load: number): number {
   if (load === 0) return 1
   const { linkCount } = state.requests
-  return linkCount >= manyLinks ? 1 : linkCount >= fewLinks ? 2 : maxRequestsPerLink
+  if (linkCount >= fewLinks) return linkCount >= manyLinks ? 1 : 2
+  // One is left for what a peer offers us alone; a sole peer offers nothing.
+  return state.nearestFirst.length > 1 ? maxRequestsPerLink - 1 : maxRequestsPerLink
 }
 
 function maxRequests(state: SessionState): number {

@@ -84,9 +84,11 @@ export function stepTracker(state: TrackerState, event: TrackerEvent, now: numbe
       state.desk.want(event, now, effects)
       break
     case 'lease:asked':
+      hear(state, event.link)
       state.desk.asked(event, now, effects)
       break
     case 'lease:told':
+      hear(state, event.link)
       state.desk.told(event, effects)
       break
     case 'host:held-off':
@@ -104,6 +106,12 @@ export function stepTracker(state: TrackerState, event: TrackerEvent, now: numbe
 /** When `stepTracker` must be called with a tick at the latest; `undefined` while nothing depends on time. */
 export function trackerWakeAtMs(state: TrackerState): number | undefined {
   return state.desk.wakeAtMs()
+}
+
+/** Whoever says something about leases is there. */
+function hear(state: TrackerState, link: LinkId): void {
+  const peer = state.links.get(link)
+  if (peer) state.desk.heard(peer.key)
 }
 
 function closeLink(state: TrackerState, link: LinkId, now: number, effects: TrackerEffect[]): void {
