@@ -16,7 +16,7 @@ const maxHops = 3
 /** Asks of others that wait for a nearer node. */
 const maxForwarded = 256
 /** Who cannot be helped now comes back. */
-const laterMs = 1000
+const laterMs = 500
 const maxBooks = 1024
 /** Who did not answer an ask is passed over for so long, unless it is heard of: its link may look open for a while after its death. */
 const silentForMs = 10_000
@@ -40,6 +40,8 @@ interface Pending {
   readonly order: readonly (RankedPeer | 'self')[]
   index: number
   sent: boolean
+  /** A nearer node is there, and could not take us in: what it issues must not be issued here too. */
+  refused: boolean
   dueMs: number
 }
 
@@ -73,7 +75,7 @@ export class LeaseDesk {
     const key = pendingKey(blob.digest, self.key)
     if (ask.count === 0 && ask.held.length === 0) return this.#giveBack(blob, ask, now, effects)
     const order = this.#order(blob, this.#answering(event.ranks, now))
-    this.#start(key, { blob, ask, from: undefined, order, index: 0, sent: false, dueMs: 0 }, now, effects)
+    this.#start(key, { blob, ask, from: undefined, order, index: 0, sent: false, refused: false, dueMs: 0 }, now, effects)
   }
 
   /** Another node asks, for itself or for a third. */
@@ -88,7 +90,7 @@ export class LeaseDesk {
     }
     const key = pendingKey(blob.digest, ask.holder)
     const order = [best, 'self' as const]
-    this.#start(key, { blob, ask, from: link, order, index: 0, sent: false, dueMs: 0 }, now, effects)
+    this.#start(key, { blob, ask, from: link, order, index: 0, sent: false, refused: false, dueMs: 0 }, now, effects)
   }
 
   /** A nearer node answered. */
@@ -111,15 +113,17 @@ export class LeaseDesk {
   }
 
   /** Who cannot be reached, or was lost, is passed over. */
-  failed(key: string, now: number, effects: TrackerEffect[]): void {
+  failed(key: string, refused: boolean, now: number, effects: TrackerEffect[]): void {
     for (const [id, pending] of this.#pending) {
-      if (isAsked(pending, key)) this.#next(id, pending, now, effects)
+      if (!isAsked(pending, key)) continue
+      pending.refused ||= refused
+      this.#next(id, pending, now, effects)
     }
   }
 
   closed(link: LinkId, key: string, now: number, effects: TrackerEffect[]): void {
     for (const [id, pending] of this.#pending) if (pending.from === link) this.#pending.delete(id)
-    this.failed(key, now, effects)
+    this.failed(key, false, now, effects)
     for (const book of this.#books.values()) book.gone(key, now)
     for (const [digest, tracker] of this.#trackers) {
       if (tracker === key) effects.push({ type: 'tracker-lost', digest })
@@ -175,7 +179,8 @@ export class LeaseDesk {
     }
     if (rank === 'self') {
       this.#pending.delete(id)
-      this.#issue(pending, now, effects)
+      if (pending.refused) this.#postpone(pending, effects)
+      else this.#issue(pending, now, effects)
       return
     }
     const link = this.#init.linkTo(rank.key)
@@ -187,6 +192,13 @@ export class LeaseDesk {
     pending.sent = true
     pending.dueMs = now + (pending.from === undefined ? answerMs : forwardedAnswerMs)
     effects.push({ type: 'send-ask', link, blob: pending.blob, ask: this.#travelling(pending, rank.key) })
+  }
+
+  /** Who is nearer is busy: it can be asked again soon. */
+  #postpone({ blob, ask, from }: Pending, effects: TrackerEffect[]): void {
+    const { digest } = blob
+    if (from === undefined) effects.push({ type: 'answer', digest, answer: later, from: this.#init.self.key })
+    else effects.push({ type: 'send-lease', link: from, digest, holder: ask.holder, answer: later })
   }
 
   #next(id: string, pending: Pending, now: number, effects: TrackerEffect[]): void {

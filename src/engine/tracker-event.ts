@@ -36,8 +36,8 @@ export interface TravellingAsk extends LeaseRequest {
 export type TrackerEvent =
   | { readonly type: 'link:opened'; readonly link: LinkId; readonly peer: RankedPeer & TopicMember }
   | { readonly type: 'link:closed'; readonly link: LinkId }
-  /** A node that was to be linked could not be reached. */
-  | { readonly type: 'connect:failed'; readonly key: string }
+  /** A node that was to be linked could not be reached, or is there and took nobody in. */
+  | { readonly type: 'connect:failed'; readonly key: string; readonly refused: boolean }
   | {
       readonly type: 'topic:joined'
       readonly link: LinkId

@@ -70,7 +70,7 @@ export function stepTracker(state: TrackerState, event: TrackerEvent, now: numbe
       closeLink(state, event.link, now, effects)
       break
     case 'connect:failed':
-      state.desk.failed(event.key, now, effects)
+      state.desk.failed(event.key, event.refused, now, effects)
       break
     case 'topic:joined':
       join(state, event, now, effects)

@@ -58,3 +58,14 @@ function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
   return error instanceof Error ? error.message : String(error)
 }
+
+/** What the system says when nobody listens at an address, or nothing comes back from there. */
+const nobodyThere: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EADDRNOTAVAIL'])
+
+/** Whether a dial failed because there is no node; other failures are those of a node that took us in not, or not in time. */
+export function isNobodyThere(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isNobodyThere)
+  if (!(error instanceof Error)) return false
+  if ('code' in error && nobodyThere.has(error.code)) return true
+  return error.cause !== undefined && isNobodyThere(error.cause)
+}

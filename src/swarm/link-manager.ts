@@ -1,9 +1,11 @@
+import { LruMap } from '../core/lru-map.ts'
 import type { LinkBook, KnownPeerState } from '../engine/links.ts'
 import { distanceOf } from '../engine/location.ts'
 import type { RankedPeer } from '../engine/ranks.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { KnownPeer } from '../discovery/discovery.ts'
 import type { Link } from '../net/link.ts'
+import { isNobodyThere } from '../net/dial-node.ts'
 import type { LinkHost } from '../net/link-host.ts'
 import type { MemberAddresses } from '../net/member-addresses.ts'
 import type { Location, Member } from '../wire/messages.ts'
@@ -13,6 +15,7 @@ import { placeOf } from './node-order.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 
 const dialTimeoutMs = 10_000
+const maxRefusals = 1024
 /** A guest that says nothing for so long has what it came for. */
 const guestMs = 1000
 
@@ -42,6 +45,8 @@ export class LinkManager {
   readonly #book: LinkBook
   readonly #byPeer = new Map<string, LinkEntry>()
   readonly #dials = new Map<string, Promise<void>>()
+  /** By peer: whether the last dial that failed found somebody there. */
+  readonly #refusals = new LruMap<string, boolean>(maxRefusals)
   readonly #controller = new AbortController()
   #loads = 0
   #nextLinkId = 1
@@ -127,6 +132,11 @@ export class LinkManager {
   dialReady(): void {
     if (this.#controller.signal.aborted || this.#loads === 0) return
     for (const peer of this.#book.toDial(this.#now())) this.#startDial(peer)
+  }
+
+  /** Whether the last dial of a peer that failed found it there, but full. */
+  wasRefused(key: string): boolean {
+    return this.#refusals.get(key) ?? false
   }
 
   /** Guests that have what they came for make room. */
@@ -227,6 +237,7 @@ export class LinkManager {
       this.#book.identified(key, link.peerId)
     } catch (error) {
       this.#book.dialFailed(key, this.#now())
+      this.#refusals.set(key, !isNobodyThere(error))
       this.#context.logger.debug('a peer could not be reached', { peer: key, error })
     } finally {
       cancel()

@@ -215,7 +215,7 @@ export class TrackerService implements Leases {
 
   async #connect(key: string): Promise<void> {
     if (await this.#links.connectTo(key)) return
-    this.#dispatch({ type: 'connect:failed', key })
+    this.#dispatch({ type: 'connect:failed', key, refused: this.#links.wasRefused(key) })
   }
 
   /** For our own session; pieces of another region are of use when who has them is linked. */

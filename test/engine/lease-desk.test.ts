@@ -51,7 +51,7 @@ describe('the lease desk: asks of its own session', () => {
     desk.know(50)
     desk.link(60)
     desk.want()
-    assert.deepEqual(inShort(desk.tell({ type: 'connect:failed', key: 'node 50' })), ['ask 60'])
+    assert.deepEqual(inShort(desk.tell({ type: 'connect:failed', key: 'node 50', refused: false })), ['ask 60'])
     assert.deepEqual(inShort(desk.unlink(60)), ['answer from node 100'])
   })
 

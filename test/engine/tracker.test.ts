@@ -150,7 +150,7 @@ describe('a tracker, whatever is told', () => {
           else if (type === 'told') desk.told(each, `node ${holder}`)
           else if (type === 'want') desk.want()
           else if (type === 'hold') holdOff(desk, 1000, isOpen ? each : undefined)
-          else if (type === 'failed') desk.tell({ type: 'connect:failed', key: `node ${each}` })
+          else if (type === 'failed') desk.tell({ type: 'connect:failed', key: `node ${each}`, refused: false })
           else if (type === 'wait') desk.wait(hops * 300)
           const wakeMs = trackerWakeAtMs(desk.state)
           assert.ok(wakeMs === undefined || wakeMs > desk.now)

@@ -19,6 +19,7 @@ export class Dialling {
   readonly #world: SimWorld
   readonly #called: EventKind<undefined>
   readonly #failed: EventKind<undefined>
+  readonly #refused: EventKind<undefined>
   readonly #greeted: EventKind<undefined>
   readonly #accepted: EventKind<undefined>
   readonly #returned: EventKind<undefined>
@@ -30,7 +31,8 @@ export class Dialling {
     const { events, nodes } = world
     this.#world = world
     this.#called = events.register((from, to) => this.#onCalled(nodes[from]!, nodes[to]!))
-    this.#failed = events.register((from, to) => this.#onFailed(nodes[from]!, to))
+    this.#failed = events.register((from, to) => this.#onFailed(nodes[from]!, to, false))
+    this.#refused = events.register((from, to) => this.#onFailed(nodes[from]!, to, true))
     this.#greeted = events.register((from, to) => this.#onGreeted(nodes[from]!, nodes[to]!))
     this.#accepted = events.register((from, to) => this.#onAccepted(nodes[from]!, nodes[to]!))
     this.#returned = events.register((from, to) => this.#onReturned(nodes[from]!, nodes[to]!))
@@ -109,17 +111,17 @@ export class Dialling {
     const latencyMs = this.#latencyMs(from.index, to.index)
     if (to.pendingInbound >= options.pendingInbound) {
       counters.refusedDials++
-      return events.at(events.now + latencyMs, this.#failed, from.index, to.index)
+      return events.at(events.now + latencyMs, this.#refused, from.index, to.index)
     }
     to.pendingInbound++
     // The last message but one of the handshakes comes to the called one; the last is its answer.
     events.at(events.now + (2 * roundTrips - 2) * latencyMs, this.#greeted, from.index, to.index)
   }
 
-  #onFailed(from: SimNode, to: number): void {
+  #onFailed(from: SimNode, to: number, refused: boolean): void {
     if (!from.alive) return
     from.book.dialFailed(String(to), this.#world.events.now)
-    this.#world.discovery.dialEnded(from, to)
+    this.#world.discovery.dialEnded(from, to, refused)
     this.dialReady(from)
   }
 
@@ -133,7 +135,7 @@ export class Dialling {
     to.pendingInbound--
     const accepted = to.alive && to.ends.length < options.maxLinks * (1 + guestsPerLink)
     if (!accepted) counters.refusedDials++
-    events.at(events.now + this.#latencyMs(from.index, to.index), accepted ? this.#returned : this.#failed, from.index, to.index)
+    events.at(events.now + this.#latencyMs(from.index, to.index), accepted ? this.#returned : to.alive ? this.#refused : this.#failed, from.index, to.index)
   }
 
   #onReturned(from: SimNode, to: SimNode): void {

@@ -73,8 +73,9 @@ export class SimDiscovery {
     this.#seats[node.index]!.round.start()
   }
 
-  dialEnded(node: SimNode, to: number): void {
-    if (!node.endTo.has(to)) this.#step(node, { type: 'connect:failed', key: String(to) })
+  /** @param refused - the other one is there, but took nobody in */
+  dialEnded(node: SimNode, to: number, refused = false): void {
+    if (!node.endTo.has(to)) this.#step(node, { type: 'connect:failed', key: String(to), refused })
     this.#seats[node.index]!.round.dialEnded(to)
     this.#answers.dialEnded(node, to)
   }
@@ -204,7 +205,7 @@ export class SimDiscovery {
         break
       case 'connect':
         if (!this.#world.dialling.connect(node, Number(effect.key))) {
-          this.#step(node, { type: 'connect:failed', key: effect.key })
+          this.#step(node, { type: 'connect:failed', key: effect.key, refused: false })
         }
         break
       case 'answer':
