@@ -59,7 +59,7 @@ export class LeaseBook {
       return refusal(0)
     }
     const waitMs = this.#knownFromMs - now
-    const isAdmitted = waitMs <= 0 && request.count > 0 && region.mayTakeMore(request, now)
+    const isAdmitted = waitMs <= 0 && request.count > 0 && region.mayTakeMore(request, now, this.#regions.size > 1)
     const missing = isAdmitted ? this.#grant(region, request, now) : request.count
     const grants = this.#grantsOf(region, request.holder)
     const retryAfterMs = waitMs > 0 ? waitMs : missing === 0 ? 0 : this.#retryAfter(grants.length > 0, now, chance)

@@ -3,8 +3,7 @@ import { clearLease, endSilence, leasedPieces, maxLeaseRuns, returnLease } from 
 import { isCountedOn, isUnfinished } from './link-state.ts'
 import { comesFromPeers, hasSettled } from './origin-policy.ts'
 import { originRateAt } from './request-policy.ts'
-import { openPiece } from './session-change.ts'
-import type { LinkId, SessionEvent } from './session-event.ts'
+import type { SessionEvent } from './session-event.ts'
 import { inRuns, runsFrom, type SessionState } from './session-state.ts'
 
 /** Fewer pieces are not worth an ask. */
@@ -109,21 +108,20 @@ function takeGrant(state: SessionState, event: SessionEvent & { type: 'lease:ans
   lease.expiresMs = now + event.validMs
   for (const run of event.runs) {
     forEachPiece(state, run, (piece) => {
-      const far = farHolder(state, piece)
-      if (far === undefined) lease.pieces.add(piece)
-      else lease.imports.set(piece, far)
+      // A tracker that took over does not know what other regions have read; who is linked there does.
+      if (isInReach(state, piece) && !inRuns(state.origin.runs.values(), piece)) lease.imports.add(piece)
+      else lease.pieces.add(piece)
     })
   }
   for (const { link, runs } of event.imports) {
     if (!state.links.has(link)) continue
-    for (const run of runs) forEachPiece(state, run, (piece) => lease.imports.set(piece, link))
+    for (const run of runs) forEachPiece(state, run, (piece) => lease.imports.add(piece))
   }
 }
 
-/** A tracker that took over does not know what other regions have read; who is linked there does. */
-function farHolder({ nearestFirst, origin }: SessionState, piece: number): LinkId | undefined {
-  if (inRuns(origin.runs.values(), piece)) return undefined
-  return nearestFirst.find((link) => link.far && isCountedOn(link) && link.holds.has(piece))?.id
+/** Whether a link to another region has the piece. */
+function isInReach({ nearestFirst }: SessionState, piece: number): boolean {
+  return nearestFirst.some((link) => link.far && isCountedOn(link) && link.holds.has(piece))
 }
 
 /** No tracker is in reach: what we hold we keep, for whoever could give it to others is not there. */
@@ -307,11 +305,7 @@ export function settleLease({ lease }: SessionState, piece: number): void {
   lease.imports.delete(piece)
 }
 
-/** A link is gone, and with it what was to be brought in from there. */
-export function loseImports(state: SessionState, link: number): void {
-  for (const [piece, from] of state.lease.imports) {
-    if (from !== link) continue
-    state.lease.imports.delete(piece)
-    if (!state.stored.has(piece) && state.requests.of(piece).length === 0) openPiece(state, piece)
-  }
+/** A link to another region is gone: what no other one has is not brought in any more. */
+export function loseImports(state: SessionState): void {
+  for (const piece of state.lease.imports) if (!isInReach(state, piece)) state.lease.imports.delete(piece)
 }

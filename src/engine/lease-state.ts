@@ -1,12 +1,11 @@
 import { Bitfield } from '../core/bitfield.ts'
-import type { LinkId } from './session-event.ts'
 
 /** Which pieces this node may read from the origin or bring in from another region, and how it stands with the tracker. */
 export interface LeaseState {
   /** Missing pieces that may be read from the origin. */
   readonly pieces: Bitfield
-  /** Missing pieces that may be brought in, and from whom. */
-  readonly imports: Map<number, LinkId>
+  /** Missing pieces that may be brought in from another region, from whichever link has them. */
+  readonly imports: Set<number>
   /** Of the lease at the tracker; 0 without one, or with one that we gave ourselves. */
   number: number
   expiresMs: number
@@ -33,7 +32,7 @@ export interface LeaseState {
 export function createLease(pieceCount: number): LeaseState {
   return {
     pieces: new Bitfield(pieceCount),
-    imports: new Map(),
+    imports: new Set(),
     number: 0,
     expiresMs: 0,
     asking: false,

@@ -26,7 +26,7 @@ export function closeLink(state: SessionState, id: LinkId): void {
   state.links.delete(id)
   state.nearestFirst.splice(state.nearestFirst.indexOf(link), 1)
   if (!link.asked) state.unaskedCount--
-  loseImports(state, id)
+  if (link.far) loseImports(state)
   for (const [piece, { link: told }] of state.fresh) if (told === id) releaseFresh(state, piece)
 }
 

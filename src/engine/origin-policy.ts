@@ -10,6 +10,8 @@ const mib = 1024 * 1024
  */
 const sharedRunPieces = 2
 const sharedRuns = 4
+/** Between regions more is under way at any time. */
+const farRuns = 8
 /** A node that nobody waits for loses nothing by asking for much at once, and saves round trips; the more, the less anybody may come. */
 const unsharedRunBytes = 16 * mib
 const loneRunBytes = 64 * mib
@@ -33,7 +35,7 @@ function mayFetch(state: SessionState, now: number): boolean {
   if (state.phase !== 'loading' || !origin.usable) return false
   if (!origin.only && (lease.pieces.count === 0 || now >= lease.expiresMs)) return false
   // An origin that failed is tried with one run before it gets two.
-  if (origin.runs.size >= (origin.failures > 0 ? 1 : isShared(state) ? sharedRuns : unsharedRuns)) return false
+  if (origin.runs.size >= maxRuns(state)) return false
   return now >= origin.backoffUntilMs && now >= origin.retryAtMs
 }
 
@@ -105,6 +107,17 @@ function planRun(state: SessionState, now: number): PieceRun | undefined {
   return { first, count }
 }
 
+function maxRuns(state: SessionState): number {
+  if (state.origin.failures > 0) return 1
+  if (!isShared(state)) return unsharedRuns
+  return hasFarLinks(state) ? farRuns : sharedRuns
+}
+
+/** Whether there are regions: the origin, or a piece to bring in, may then be a long way off. */
+function hasFarLinks({ nearestFirst }: SessionState): boolean {
+  return nearestFirst.at(-1)?.far ?? false
+}
+
 /** Whether some near peer wants what we read. */
 function isShared(state: SessionState): boolean {
   return state.nearestFirst.some((link) => !link.far && isUnfinished(link))
@@ -123,7 +136,8 @@ function room(state: SessionState): number {
     for (let piece = run.first; piece < run.first + run.count; piece++) if (!state.stored.has(piece)) soleCount++
   }
   if (state.origin.only) return sharedRunPieces
-  const left = state.tuning.soleCopies - soleCount
+  const { soleCopies, farSoleCopies } = state.tuning
+  const left = (hasFarLinks(state) ? farSoleCopies : soleCopies) - soleCount
   // While another run keeps the origin busy, a request for less than a full run is not worth it.
   return left < sharedRunPieces && state.origin.runs.size > 0 ? 0 : Math.min(sharedRunPieces, left)
 }

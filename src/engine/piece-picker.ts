@@ -13,7 +13,7 @@ const endgamePieces = 8
  * A peer in another region is asked for what is to be brought in from there, and by a node that starves for anything.
  */
 export function pickPiece(state: SessionState, link: LinkState, starved = false): number | undefined {
-  if (link.far) return pickImport(state, link) ?? (starved ? pickAny(state, link) : undefined)
+  if (link.far) return starved ? pickAny(state, link) : undefined
   const inOrder = state.readers.length > 0 && state.picks % inOrderEvery === 0
   const piece = (inOrder ? pickInOrder(state, link) : undefined) ?? pickRarest(state, link)
   if (piece !== undefined) state.picks++
@@ -29,9 +29,10 @@ export function mayAskFor(state: SessionState, link: LinkState, piece: number): 
   return link.holds.has(piece) && (state.origin.runs.size === 0 || !inRuns(state.origin.runs.values(), piece))
 }
 
-function pickImport(state: SessionState, link: LinkState): number | undefined {
-  for (const [piece, from] of state.lease.imports) {
-    if (from === link.id && state.availability.isOpen(piece) && link.holds.has(piece)) return piece
+/** What is to be brought in from another region, and is there. */
+export function pickImport(state: SessionState, link: LinkState): number | undefined {
+  for (const piece of state.lease.imports) {
+    if (state.availability.isOpen(piece) && link.holds.has(piece)) return piece
   }
   return undefined
 }

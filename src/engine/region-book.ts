@@ -2,6 +2,8 @@ import { leaseMs, type LeaseRequest } from './lease.ts'
 
 /** A blob is read by this many nodes from the start, and by at most so many. */
 const firstFetchers = 2
+/** Where there are regions, each flow from afar is slow: more of them are needed from the start. */
+const firstFarFetchers = 4
 const maxFetchers = 8
 /** How long the effect of one more fetcher is watched before the next. */
 const addEveryMs = 1000
@@ -124,8 +126,8 @@ export class RegionBook {
   }
 
   /** A holder reads on unless it holds up the others; who is none may become one. */
-  mayTakeMore(request: LeaseRequest, now: number): boolean {
-    return this.#holders.has(request.holder) ? !this.#isSlow(request.holder) : this.#admits(request, now)
+  mayTakeMore(request: LeaseRequest, now: number, isOneOfMany: boolean): boolean {
+    return this.#holders.has(request.holder) ? !this.#isSlow(request.holder) : this.#admits(request, now, isOneOfMany)
   }
 
   isFree(piece: number, now: number): boolean {
@@ -201,11 +203,11 @@ export class RegionBook {
   }
 
   /** Whether one more node may read. */
-  #admits(request: LeaseRequest, now: number): boolean {
+  #admits(request: LeaseRequest, now: number, isOneOfMany: boolean): boolean {
     const count = this.#holders.size
     if (request.supernode) return true
     if ([...this.#holders.values()].some(({ supernode, rate }) => supernode && rate * 1000 >= this.#medianRate())) return false
-    if (count < firstFetchers) return true
+    if (count < (isOneOfMany ? firstFarFetchers : firstFetchers)) return true
     if (count >= maxFetchers || now - this.#addedMs < addEveryMs) return false
     const rate = this.#totalRate()
     const share = rate / count

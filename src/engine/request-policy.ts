@@ -1,7 +1,7 @@
 import { pieceRange } from '../core/piece-layout.ts'
 import type { Effect } from './effect.ts'
 import { isCountedOn, type LinkState } from './link-state.ts'
-import { isEndgame, mayAskFor, pickPiece } from './piece-picker.ts'
+import { isEndgame, mayAskFor, pickImport, pickPiece } from './piece-picker.ts'
 import { closePiece, release } from './session-change.ts'
 import type { SessionState } from './session-state.ts'
 
@@ -62,6 +62,7 @@ export function originRateAt({ originRate, originRateBytes, rateMs }: SessionSta
 export function requestPieces(state: SessionState, now: number, effects: Effect[]): void {
   if (state.origin.only) return
   requestOffered(state, now, effects)
+  requestImports(state, now, effects)
   const most = maxRequests(state)
   if (state.requests.count >= most) return
   const endgame = isEndgame(state)
@@ -71,6 +72,22 @@ export function requestPieces(state: SessionState, now: number, effects: Effect[
       if (link.openCount === 0 && !(endgame && link.holds.count > 0)) continue
       if (state.requests.countOf(link.id) !== load || !mayAsk(state, link, load, now)) continue
       const piece = pickPiece(state, link, isStarved(state, now))
+      if (piece !== undefined) request(state, link, piece, now, effects)
+    }
+  }
+}
+
+/**
+ * What is to be brought in from other regions, as much at once as the links there carry: the way is long, and others wait for it. The
+ * links are filled evenly.
+ */
+function requestImports(state: SessionState, now: number, effects: Effect[]): void {
+  if (state.lease.imports.size === 0) return
+  for (let load = 0; load < maxRequestsPerLink; load++) {
+    for (const link of state.nearestFirst) {
+      if (!link.far || link.openCount === 0 || state.requests.countOf(link.id) !== load) continue
+      if (link.distrusted || !link.score.mayAsk(now)) continue
+      const piece = pickImport(state, link)
       if (piece !== undefined) request(state, link, piece, now, effects)
     }
   }
@@ -101,7 +118,7 @@ function request(state: SessionState, link: LinkState, piece: number, now: numbe
 
 function mayAsk(state: SessionState, link: LinkState, load: number, now: number): boolean {
   if (link.distrusted || !link.score.mayAsk(now) || (load > 0 && link.score.snubbed)) return false
-  return !link.far || state.lease.imports.size > 0 || isStarved(state, now)
+  return !link.far || isStarved(state, now)
 }
 
 function isStarved(state: SessionState, now: number): boolean {

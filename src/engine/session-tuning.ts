@@ -20,6 +20,8 @@ export interface SessionTuning {
   readonly freshMs: number
   /** How many pieces that nobody near has a node may bring in while others want them: what is lost with it. */
   readonly soleCopies: number
+  /** The same where there are regions, whose distance keeps more under way. */
+  readonly farSoleCopies: number
   /** How much work is leased at once, in milliseconds of our own pace. */
   readonly leaseAheadMs: number
   /** While bytes come, a lease is renewed after this long. */
@@ -42,6 +44,7 @@ export const defaultTuning: SessionTuning = {
   haveDelayMs: 20,
   freshMs: 250,
   soleCopies: 8,
+  farSoleCopies: 24,
   leaseAheadMs: 2000,
   leaseRenewMs: 500,
   patienceMs: 30_000,

@@ -57,6 +57,7 @@ export function storePiece(
     state.originRateBytes += length
   } else {
     state.givers[piece] = from
+    if (imported) state.originRateBytes += pieceRange(state.layout, piece).length
   }
   state.movedMs = now
   if (!state.stored.add(piece)) return

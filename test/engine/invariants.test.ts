@@ -24,9 +24,8 @@ const damage: Record<string, (state: SessionState) => void> = {
   },
   'is to be brought in and not here': (state) => {
     state.stored.add(11)
-    state.lease.imports.set(11, 1)
+    state.lease.imports.add(11)
   },
-  'to be brought in from there': (state) => state.lease.imports.set(11, 99),
   'is here and nowhere near': (state) => state.sole.add(11),
   'which nobody near has, is one that we brought in': (state) => {
     state.stored.add(11)
