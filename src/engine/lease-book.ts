@@ -7,7 +7,7 @@ const takeoverMs = 1000
 /** Soonest that a node which got nothing may ask again. */
 const minRetryMs = 1000
 /** A holder that wants more than there is. */
-const holderRetryMs = 250
+const holderRetryMs = 150
 /** What one more asker a second costs the others, in milliseconds of waiting. */
 const retryMsPerAsker = 1
 const maxRetryMs = 30_000
@@ -60,10 +60,12 @@ export class LeaseBook {
     }
     const waitMs = this.#knownFromMs - now
     const isAdmitted = waitMs <= 0 && request.count > 0 && region.mayTakeMore(request, now, this.#regions.size > 1)
-    const missing = isAdmitted ? this.#grant(region, request, now) : request.count
+    const { missing, elsewhere } = isAdmitted ? this.#grant(region, request, now) : { missing: request.count, elsewhere: 0 }
     const grants = this.#grantsOf(region, request.holder)
-    const retryAfterMs = waitMs > 0 ? waitMs : missing === 0 ? 0 : this.#retryAfter(grants.length > 0, now, chance)
-    if (grants.length === 0) {
+    // Whoever waits for what another region is about to have keeps its place.
+    const isKept = grants.length > 0 || elsewhere > 0
+    const retryAfterMs = waitMs > 0 ? waitMs : missing === 0 ? 0 : this.#retryAfter(isKept, now, chance)
+    if (!isKept) {
       region.leave(request.holder)
       return refusal(retryAfterMs)
     }
@@ -93,20 +95,24 @@ export class LeaseBook {
     return region
   }
 
-  /** Returns how many of the pieces that were asked for there are not. */
-  #grant(region: RegionBook, request: LeaseRequest, now: number): number {
+  /** Returns how many of the pieces that were asked for there are not, and how many wanted ones another region is about to have. */
+  #grant(region: RegionBook, request: LeaseRequest, now: number): { missing: number; elsewhere: number } {
     let left = request.count
+    let elsewhere = 0
     for (const run of request.wanted) {
       const end = Math.min(run.first + run.count, this.#pieceCount)
       for (let piece = run.first; piece < end && left > 0; piece++) {
         if (!region.isFree(piece, now)) continue
         const source = this.#sourceOf(region, piece)
-        if (source === nobodyYet) continue
+        if (source === nobodyYet) {
+          elsewhere++
+          continue
+        }
         region.grant(request.holder, piece, source)
         left--
       }
     }
-    return left
+    return { missing: left, elsewhere }
   }
 
   /** Where a piece is to come from: the origin unless another region has it, and nobody yet while another is about to have it. */
@@ -122,11 +128,15 @@ export class LeaseBook {
     return leased ? nobodyYet : undefined
   }
 
+  /** What is to be brought in is one grant, from who has most of it: others in its region have it by now as well. */
   #grantsOf(region: RegionBook, holder: string): LeaseGrantTo[] {
-    return [...region.leasesOf(holder)].map(([source, pieces]) => ({
-      source,
-      runs: runsFrom(pieces.toSorted((a, b) => a - b), maxRuns),
-    }))
+    const bySource = region.leasesOf(holder)
+    const fromOrigin = bySource.get(undefined) ?? []
+    bySource.delete(undefined)
+    const grants = fromOrigin.length > 0 ? [grantOf(undefined, fromOrigin)] : []
+    if (bySource.size === 0) return grants
+    const [most] = [...bySource].toSorted(([, a], [, b]) => b.length - a.length)
+    return [...grants, grantOf(most?.[0], [...bySource.values()].flat())]
   }
 
   #retryAfter(granted: boolean, now: number, chance: number): number {
@@ -144,6 +154,10 @@ export class LeaseBook {
 }
 
 const nobodyYet: unique symbol = Symbol('another region is about to have it')
+
+function grantOf(source: string | undefined, pieces: readonly number[]): LeaseGrantTo {
+  return { source, runs: runsFrom(pieces.toSorted((a, b) => a - b), maxRuns) }
+}
 
 function refusal(retryAfterMs: number): LeaseAnswer {
   return { number: 0, validMs: 0, retryAfterMs, grants: [] }

@@ -7,7 +7,7 @@ import type { LinkId } from './session-event.ts'
 import type { LeasedBlob, TrackerEffect, TrackerEvent, TravellingAsk } from './tracker-event.ts'
 
 /** How long a rank may take to be linked, and to answer, before the next one is asked; who forwards has given up before who asked it. */
-const connectMs = 250
+const connectMs = 600
 const answerMs = 1000
 const forwardedAnswerMs = 400
 /** Ranks that are asked for a lease. */

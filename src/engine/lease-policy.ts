@@ -41,7 +41,7 @@ export function seekLease(state: SessionState, now: number, effects: Effect[]): 
     return
   }
   if (!hasSettled(state, now)) return
-  const mayAsk = lease.number === 0 ? now >= lease.askAtMs && isOurTurn(state, now) : now - lease.emptyMs >= askMoreMs
+  const mayAsk = lease.number === 0 ? now >= lease.askAtMs && isOurTurn(state, now) : now >= Math.max(lease.askAtMs, lease.emptyMs + askMoreMs)
   if (!lease.asking && mayAsk) ask(state, now, effects)
   if (!isHolding(state)) goWithout(state, now)
 }

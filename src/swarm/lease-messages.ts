@@ -49,7 +49,7 @@ export function leaseMessage(
     type: 'lease',
     digest,
     holder,
-    number: grants.length > 0 ? number : 0,
+    number: grants.length < answer.grants.length && grants.length === 0 ? 0 : number,
     validMs: Math.round(validMs),
     retryAfterMs: Math.min(Math.round(retryAfterMs), limits.leaseMs),
     grants,
