@@ -33,6 +33,10 @@ export interface IslandFigures {
   readonly crossedOutBytes: number
   /** Both of them, by the size of the blob. */
   readonly crossedRatio: number
+  /** What it may be: the blob once, and a little to agree on that. */
+  readonly crossedRatioLimit: number
+  /** Whether nodes were told which island they are on. */
+  readonly regions: boolean
   readonly originBytes: number
   readonly originBytesRatio: number
   readonly originRequests: number
@@ -44,6 +48,7 @@ const hostsPerIsland = 4
 /** The supernode's leg into the far island. */
 const farLeg = 1
 const logDelayMs = 500
+const crossedRatioLimit = 1.05
 
 /** Two networks that only a supernode joins. It passes on no packets: what crosses went through its node. */
 export async function measureIslands(context: BenchContext, settings: CrowdSettings): Promise<IslandFigures> {
@@ -62,7 +67,7 @@ export async function measureIslands(context: BenchContext, settings: CrowdSetti
   const blob = await writeSeededFile(join(folder, 'blob'), 1, sizeBytes)
   await registry.addImage(repository, blob)
   const { namespace } = joint
-  const init = { cli: product.cli, namespace, storeDir: join(folder, 'supernode'), registryHost: registry.host, home: folder }
+  const init = { cli: product.cli, namespace, storeDir: join(folder, 'supernode'), registryHost: registry.host, home: folder, region: regionOf('near') }
   const supernode = cleanup.use(await Supernode.start(init))
   say(`starting ${hosts.length} nodes`)
   const places = hosts.map(({ island, host }) => ({
@@ -75,6 +80,7 @@ export async function measureIslands(context: BenchContext, settings: CrowdSetti
       way: 'default' as const,
       supernodes: [supernode.addressAt(joint.addresses[island === 'near' ? 0 : farLeg] ?? '')],
       origin: island === 'near' ? ('auto' as const) : ('never' as const),
+      region: regionOf(island),
     },
   }))
   const nodes = cleanup.use(new CrowdNodes(places, folder))
@@ -88,7 +94,12 @@ export async function measureIslands(context: BenchContext, settings: CrowdSetti
   const cpu = meter.read(pulls.map(({ cpuSeconds }) => cpuSeconds))
   await pause(logDelayMs)
   const use = registry.use()
-  const perHost = pulls.map((pull, index) => ({ ...pull, island: hosts[index]?.island ?? 'near' }))
+  const perHost = pulls.map((pull, index) => ({
+    ...pull,
+    ms: round(pull.ms),
+    cpuSeconds: round(pull.cpuSeconds, 2),
+    island: hosts[index]?.island ?? ('near' as const),
+  }))
   const crossedInBytes = after.sentBytes - before.sentBytes
   const crossedOutBytes = after.receivedBytes - before.receivedBytes
   return {
@@ -101,6 +112,8 @@ export async function measureIslands(context: BenchContext, settings: CrowdSetti
     crossedInBytes,
     crossedOutBytes,
     crossedRatio: round((crossedInBytes + crossedOutBytes) / sizeBytes, 3),
+    crossedRatioLimit,
+    regions: settings.regions,
     originBytes: use.bytes,
     originBytesRatio: round(use.bytes / sizeBytes, 3),
     originRequests: use.requests,
@@ -108,9 +121,16 @@ export async function measureIslands(context: BenchContext, settings: CrowdSetti
     perHost,
   }
 
+  /** The supernode stands with the registry: what crosses leaves it for the other region. */
+  function regionOf(island: 'near' | 'far'): string | undefined {
+    return settings.regions ? island : undefined
+  }
+
   async function addHosts(island: 'near' | 'far', network: LabNetwork): Promise<{ island: 'near' | 'far'; host: LabHost }[]> {
     const made = []
-    for (let number = 1; number <= hostsPerIsland; number++) made.push({ island, host: await lab.addHost(`${island}${number}`, [network], rate) })
+    for (let number = 1; number <= hostsPerIsland; number++) {
+      made.push({ island, host: await lab.addHost(`${island}${number}`, [network], rate) })
+    }
     return made
   }
 }

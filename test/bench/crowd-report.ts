@@ -39,7 +39,7 @@ export function printIslands(figures: IslandFigures): string {
         name, printSeconds(p50Ms), printSeconds(maxMs), printMib(originBytes),
       ]),
     ]),
-    `the registry sent ${figures.originBytesRatio.toFixed(2)} x the blob; ${figures.crossedRatio.toFixed(3)} x crossed between the islands ` +
-      `(${printMib(figures.crossedInBytes)} into the far one, ${printMib(figures.crossedOutBytes)} back)`,
+    `the registry sent ${figures.originBytesRatio.toFixed(2)} x the blob; ${figures.crossedRatio.toFixed(3)} x crossed between the islands, ` +
+      `of ${figures.crossedRatioLimit} x that may (${printMib(figures.crossedInBytes)} into the far one, ${printMib(figures.crossedOutBytes)} back)`,
   ].join('\n')
 }

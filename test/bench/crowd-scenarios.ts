@@ -19,6 +19,8 @@ export interface CrowdSettings {
   readonly hostBitsPerSecond: number
   readonly originBitsPerSecond: number
   readonly tarball: string | undefined
+  /** Islands are told apart by the region that nodes say they are in. */
+  readonly regions: boolean
 }
 
 export type ScenarioName = 'plain' | 'supernode' | 'kill-supernode'

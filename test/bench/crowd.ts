@@ -5,11 +5,11 @@
  *
  *     npm run bench:crowd -- [--json] [--short] [--hosts 16] [--rate 50mbit] [--origin-rate 50mbit] [--size 32MiB]
  *                            [--supernode | --kill-supernode | --scenario all | --islands]
- *                            [--package FILE.tgz] [--no-native]
+ *                            [--package FILE.tgz] [--no-native] [--no-regions]
  *
  * `--supernode` adds a host with a supernode; `--kill-supernode` kills its process after a third of the lower bound. `--islands` is two networks
- * of four hosts, joined by a supernode alone, of which one has no way to the registry. `--package` measures a package made before. Needs root,
- * iproute2, curl and docker-registry; without them it says so and ends well.
+ * of four hosts, joined by a supernode alone, of which one has no way to the registry; nodes say which they are on unless `--no-regions` is given.
+ * `--package` measures a package made before. Needs root, iproute2, curl and docker-registry; without them it says so and ends well.
  */
 import { parseArgs } from 'node:util'
 import { measureCrowd, openCrowd, type CrowdSettings, type ScenarioName } from './crowd-scenarios.ts'
@@ -34,6 +34,7 @@ const { values } = parseArgs({
     islands: { type: 'boolean', default: false },
     package: { type: 'string' },
     native: { type: 'boolean', default: true },
+    regions: { type: 'boolean', default: true },
   },
   allowNegative: true,
 })
@@ -46,6 +47,7 @@ await runBench('crowd', values.json, async (context) => {
     hostBitsPerSecond: parseRate(values.rate),
     originBitsPerSecond: parseRate(values['origin-rate'] ?? values.rate),
     tarball: values.package,
+    regions: values.regions,
   }
   return values.islands ? await islands(context, settings) : await crowd(context, settings)
 })

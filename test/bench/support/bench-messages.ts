@@ -22,6 +22,8 @@ export interface NodeSetup {
   readonly otherPorts?: readonly number[] | undefined
   readonly supernodes?: readonly string[] | undefined
   readonly origin?: 'auto' | 'never' | undefined
+  /** Where it says that it stands. */
+  readonly region?: string | undefined
 }
 
 /** What a bench tells a node. The channel closing means: go. */

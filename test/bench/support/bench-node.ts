@@ -22,6 +22,7 @@ await runWorker<NodeSetup, FromNode>(async (setup, channel) => {
     }),
     ...(setup.supernodes && { supernodes: setup.supernodes }),
     ...(setup.origin && { origin: setup.origin }),
+    ...(setup.region !== undefined && { location: { region: setup.region } }),
   }
   await using swarm = await product.createSwarm(options)
   const tellLinks = (): void => channel.tell({ type: 'links', count: swarm.stats().links.length })

@@ -21,8 +21,10 @@ export class Supernode implements AsyncDisposable {
     storeDir: string
     registryHost: string
     home: string
+    region?: string | undefined
   }): Promise<Supernode> {
     const args = [init.cli, 'serve', '--role', 'supernode', '--store', init.storeDir, '--insecure', init.registryHost, '--json']
+    if (init.region !== undefined) args.push('--region', init.region)
     const env = { HOME: init.home }
     const child = start({ program: process.execPath, args, namespace: init.namespace }, ['ignore', 'pipe', 'pipe'], env)
     let said = ''
