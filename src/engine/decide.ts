@@ -85,7 +85,7 @@ function isHopeful(state: SessionState, link: LinkState): boolean {
 function tellPeers(state: SessionState, now: number, effects: Effect[]): void {
   const { origin } = state
   if (state.fresh.size > 0) releaseStale(state, now)
-  const runs = origin.runs.size > 0 ? runsOf(state) : noRuns
+  const runs = origin.runs.size > 0 || state.lease.imports.size > 0 ? runsOf(state) : noRuns
   const fetchingDue = (runs.length > 0 || origin.told.length > 0) && isFetchingDue(state, runs, now)
   if (state.fresh.size > 0) tellFresh(state, effects)
   // Haves go first: between the end of a run and its haves, others would think that nobody has or reads its pieces.
@@ -107,7 +107,7 @@ function isFetchingDue({ origin, tuning }: SessionState, runs: readonly PieceRun
     if (first !== told?.first || count !== told.count) return true
   }
   if (now - origin.toldMs < tuning.fetchRenewMs) return false
-  return [...origin.runs.values()].some((run) => run.movedMs > origin.toldMs)
+  return origin.movedMs > origin.toldMs
 }
 
 /** What one peer is told alone is told at once. */

@@ -3,7 +3,10 @@ import type { Location } from '../wire/messages.ts'
 import { PeerBag, type KnownPeerRecord } from './known-peers.ts'
 import { distanceOf, farDistance } from './location.ts'
 
-/** Known peers that are not linked and can be dialled, by their distance: now, or when their time has come. */
+/**
+ * Known peers that are not linked and can be dialled, by their distance: now, or when their time has come. Whoever was not found,
+ * but met, waits like others after a failure, and is no candidate afterwards.
+ */
 export class DialCandidates {
   readonly #location: Location
   readonly #random: Random
@@ -87,6 +90,7 @@ export class DialCandidates {
   #bagOf(peer: KnownPeerRecord): PeerBag | undefined {
     if (!peer.idle || peer.addresses.length === 0) return undefined
     if (peer.retryAtMs > 0) return this.#waiting
+    if (!peer.found) return undefined
     return peer.supernode ? this.#supernodes : this.#byDistance[distanceOf(this.#location, peer.location)]
   }
 }

@@ -18,8 +18,8 @@ const roundMs = 500
 const nearDialsInARow = 2
 /** Links to other regions carry introductions and haves, no pieces; of two, one is left when the other's peer is gone. */
 const maxFarDialled = 2
-/** All nodes of a large region want a link to a small one, whose nodes need most of theirs for each other. */
-export const maxFarAccepted: number = acceptedLinks - wantedLinks
+/** Each node wants one or two links to other regions, and who brings pieces in from here needs one to whoever has them; they do not count among the others. */
+export const maxFarAccepted: number = 24
 
 /** Whom to dial next while something is being loaded. */
 export class DialPolicy {

@@ -3,6 +3,8 @@ import { unknownLocation } from './location.ts'
 
 /** Peers whose address is remembered; the longest unused are forgotten first. */
 const maxKnownPeers = 4096
+/** Beside those, peers that were only met: kad-dht's routing table has room for 1,280. */
+const maxMetPeers = 2048
 const maxAddresses = 8
 const noAddresses: readonly string[] = []
 
@@ -46,6 +48,8 @@ export class KnownPeerRecord implements KnownPeerState {
   readonly peerId: string | undefined
   addresses: readonly string[] = noAddresses
   readonly foundBy: string[]
+  /** Whether it may have something for us, and is worth a link for that. */
+  found = false
   linked = false
   dialling = false
   /** Whether its link was opened by this node. */
@@ -124,6 +128,8 @@ export class PeerBag {
 /** All peers that this node knows, each by its peer id or, until that is known, by its address. */
 export class KnownPeers {
   readonly #peers = new Map<string, KnownPeerRecord>()
+  /** Those of whom we know no more than that they exist: they take no room of the others. */
+  readonly #met = new Map<string, KnownPeerRecord>()
   /** Addresses behind which a peer was met that they did not name. */
   readonly #peerIdAt = new Map<string, string>()
   readonly #placeOf: PlaceOf | undefined
@@ -133,20 +139,21 @@ export class KnownPeers {
   }
 
   get size(): number {
-    return this.#peers.size
+    return this.#peers.size + this.#met.size
   }
 
-  values(): Iterable<KnownPeerRecord> {
-    return this.#peers.values()
+  *values(): Generator<KnownPeerRecord, void, undefined> {
+    yield* this.#peers.values()
+    yield* this.#met.values()
   }
 
   get(key: string): KnownPeerRecord | undefined {
-    return this.#peers.get(key)
+    return this.#peers.get(key) ?? this.#met.get(key)
   }
 
   /** The peer with this key, or that was met behind this address. */
   at(key: string): KnownPeerRecord | undefined {
-    return this.#peers.get(this.#peerIdAt.get(key) ?? key)
+    return this.get(this.#peerIdAt.get(key) ?? key)
   }
 
   peerIdAt(address: string): string | undefined {
@@ -155,12 +162,20 @@ export class KnownPeers {
 
   /** The peer with this key, from now on the one used last. */
   use(key: string, peerId: string | undefined, foundBy: readonly string[]): KnownPeerRecord {
-    const known = this.#peers.get(key)
-    const peer = known ?? new KnownPeerRecord(key, peerId, foundBy, this.#placeOf)
-    known?.addWays(foundBy)
-    this.#peers.delete(key)
-    this.#peers.set(key, peer)
+    return this.#put(this.#met.has(key) ? this.#met : this.#peers, key, peerId, foundBy)
+  }
+
+  /** The same; it may have something for us. */
+  find(key: string, peerId: string | undefined, foundBy: readonly string[]): KnownPeerRecord {
+    const peer = this.#put(this.#peers, key, peerId, foundBy)
+    peer.found = true
     return peer
+  }
+
+  /** The same; it exists, and that is all that is new of it. */
+  meet(peerId: string): KnownPeerRecord {
+    const known = this.#peers.has(peerId)
+    return this.#put(known ? this.#peers : this.#met, peerId, peerId, known ? [] : ['met'])
   }
 
   /** `peer`, dialled by its address, turned out to be `peerId`. */
@@ -169,12 +184,13 @@ export class KnownPeers {
     this.#peerIdAt.set(peer.key, peerId)
   }
 
-  /** Forgets the longest unused idle peer if there are too many, and returns it. */
+  /** Forgets the longest unused idle peer of a kind of which there are too many, and returns it. */
   forgetOldest(): KnownPeerRecord | undefined {
-    if (this.#peers.size <= maxKnownPeers) return undefined
-    for (const peer of this.#peers.values()) {
+    const tooMany = this.#peers.size > maxKnownPeers ? this.#peers : this.#met
+    if (tooMany === this.#met && this.#met.size <= maxMetPeers) return undefined
+    for (const peer of tooMany.values()) {
       if (!peer.idle) continue
-      this.#peers.delete(peer.key)
+      tooMany.delete(peer.key)
       this.forgetAddressesOf(peer.key)
       return peer
     }
@@ -184,5 +200,20 @@ export class KnownPeers {
   /** Another peer may listen where this one did. */
   forgetAddressesOf(key: string): void {
     for (const [address, peerId] of this.#peerIdAt) if (peerId === key) this.#peerIdAt.delete(address)
+  }
+
+  #put(
+    peers: Map<string, KnownPeerRecord>,
+    key: string,
+    peerId: string | undefined,
+    foundBy: readonly string[],
+  ): KnownPeerRecord {
+    const known = this.get(key)
+    const peer = known ?? new KnownPeerRecord(key, peerId, foundBy, this.#placeOf)
+    known?.addWays(foundBy)
+    this.#peers.delete(key)
+    this.#met.delete(key)
+    peers.set(key, peer)
+    return peer
   }
 }

@@ -73,12 +73,22 @@ export class LinkBook {
     const peerId = news.peerId ?? (address === undefined ? undefined : this.#known.peerIdAt(address))
     const key = peerId ?? address
     if (key === undefined || key === this.#self) return undefined
-    const peer = this.#use(key, peerId, [foundBy])
+    const peer = this.#keep(this.#known.find(key, peerId, [foundBy]))
     this.#change(peer, () => {
       peer.addAddresses(news.addresses)
       if (!peer.linked) peer.addFacts(news)
     })
     return peer
+  }
+
+  /**
+   * Remembers a peer that exists, whatever it gathers around: it has its rank, and is worth no link by itself until it is found.
+   * However many are met, none that was found is forgotten for them.
+   */
+  met({ peerId, addresses }: PeerNews): void {
+    if (peerId === undefined || peerId === this.#self || addresses.length === 0) return
+    const peer = this.#keep(this.#known.meet(peerId))
+    this.#change(peer, () => peer.addAddresses(addresses))
   }
 
   dialFailed(key: string, now: number): void {
@@ -98,7 +108,7 @@ export class LinkBook {
    * @param facts - what the peer's hello says
    */
   linked(peerId: string, inbound: boolean, facts: PeerFacts & { guest?: boolean } = {}): KnownPeerState {
-    const peer = this.#use(peerId, peerId, inbound ? ['inbound'] : [])
+    const peer = this.#keep(this.#known.use(peerId, peerId, inbound ? ['inbound'] : []))
     this.#change(peer, () => {
       peer.linked = true
       peer.dialling = false
@@ -132,7 +142,7 @@ export class LinkBook {
     this.#counts.add(dialled, -1)
     this.#candidates.remove(dialled)
     this.#known.rename(dialled, peerId)
-    const peer = this.#use(peerId, peerId, dialled.foundBy)
+    const peer = this.#keep(this.#known.find(peerId, peerId, dialled.foundBy))
     this.#change(peer, () => {
       peer.addAddresses(dialled.addresses)
       if (!peer.linked) peer.addFacts(dialled)
@@ -165,7 +175,7 @@ export class LinkBook {
   mayAccept(facts: PeerFacts = {}, loadingLinks: number = this.#counts.ordinary): boolean {
     if (this.#room() <= 0) return false
     if (this.#supernode || facts.supernode === true) return true
-    if (this.#counts.isFar(facts) && this.#counts.farAccepted >= maxFarAccepted) return false
+    if (this.#counts.isFar(facts)) return this.#counts.farAccepted < maxFarAccepted
     return loadingLinks < acceptedLinks
   }
 
@@ -235,8 +245,8 @@ export class LinkBook {
     return ms * (0.5 + this.#random.next() / 2)
   }
 
-  #use(key: string, peerId: string | undefined, foundBy: readonly string[]): KnownPeerRecord {
-    const peer = this.#known.use(key, peerId, foundBy)
+  /** A peer that was added may be one too many. */
+  #keep(peer: KnownPeerRecord): KnownPeerRecord {
     const forgotten = this.#known.forgetOldest()
     if (forgotten) this.#candidates.remove(forgotten)
     return peer

@@ -1,7 +1,7 @@
 import type { PieceRun } from '../wire/messages.ts'
 import type { Effect } from './effect.ts'
 import { isCountedOn, isUnfinished, type LinkState } from './link-state.ts'
-import { inRuns, type OriginRun, type SessionState } from './session-state.ts'
+import { inRuns, runsFrom, type OriginRun, type SessionState } from './session-state.ts'
 
 const mib = 1024 * 1024
 /**
@@ -47,10 +47,16 @@ export function hasSettled(state: SessionState, now: number): boolean {
   return true
 }
 
-/** What we are reading from the origin, as peers are told. */
+/** What we are reading from the origin or bringing in from another region, as peers are told. */
 export function runsOf(state: SessionState): PieceRun[] {
-  return [...state.origin.runs.values()].map(({ first, count }) => ({ first, count }))
+  const runs = [...state.origin.runs.values()].map(({ first, count }) => ({ first, count }))
+  if (state.lease.imports.size === 0) return runs
+  const asked = [...state.lease.imports].filter((piece) => state.requests.of(piece).length > 0)
+  return [...runs, ...runsFrom(asked.toSorted((a, b) => a - b), maxToldRuns - runs.length)]
 }
+
+/** What a message of the wire protocol carries. */
+const maxToldRuns = 64
 
 /**
  * Nothing came for long, though peers say that they have or fetch what is missing: they are not waited for any

@@ -57,7 +57,10 @@ export function storePiece(
     state.originRateBytes += length
   } else {
     state.givers[piece] = from
-    if (imported) state.originRateBytes += pieceRange(state.layout, piece).length
+    if (imported) {
+      state.originRateBytes += pieceRange(state.layout, piece).length
+      state.origin.movedMs = now
+    }
   }
   state.movedMs = now
   if (!state.stored.add(piece)) return

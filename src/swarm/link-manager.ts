@@ -1,6 +1,6 @@
 import { LruMap } from '../core/lru-map.ts'
 import type { LinkBook, KnownPeerState } from '../engine/links.ts'
-import { distanceOf } from '../engine/location.ts'
+import { distanceOf, farDistance } from '../engine/location.ts'
 import type { RankedPeer } from '../engine/ranks.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { KnownPeer } from '../discovery/discovery.ts'
@@ -202,11 +202,11 @@ export class LinkManager {
     return this.#byPeer.get(peerId)
   }
 
-  /** Links between nodes of which one loads at least, those of supernodes and guests aside. */
+  /** Links between nodes of which one loads at least; those of supernodes and guests, and to other regions, aside. */
   #loadingLinks(): number {
     let count = 0
-    for (const { supernode, guest, blobs } of this.#byPeer.values()) {
-      if (!supernode && !guest && (this.#loads > 0 || blobs.size > 0)) count++
+    for (const { supernode, guest, distance, blobs } of this.#byPeer.values()) {
+      if (!supernode && !guest && distance !== farDistance && (this.#loads > 0 || blobs.size > 0)) count++
     }
     return count
   }

@@ -1,4 +1,5 @@
 import { guestsPerLink, type PeerFacts } from '../../src/engine/links.ts'
+import { farDistance } from '../../src/engine/location.ts'
 import type { EventKind } from './event-queue.ts'
 import type { LinkEnd } from './link-table.ts'
 import type { SimNode } from './sim-node.ts'
@@ -183,7 +184,7 @@ export class Dialling {
   #loadingLinks(node: SimNode): number {
     if (!node.started) return 0
     const { links, options } = this.#world
-    return node.ends.filter((end) => !links.isGuest(end) && links.nodeAt(end ^ 1) >= options.supernodes).length
+    return node.ends.filter((end) => !links.isGuest(end) && links.distance(end) !== farDistance && links.nodeAt(end ^ 1) >= options.supernodes).length
   }
 
   /** What a peer's hello says. */
