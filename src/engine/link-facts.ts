@@ -39,7 +39,10 @@ export function learnCopy(
   effects: Effect[],
 ): void {
   // A source that shows up is a sign of life; one that repeats itself is not.
-  if (!link.answered) state.movedMs = now
+  if (!link.answered) {
+    state.movedMs = now
+    if (!link.far) state.fedMs = now
+  }
   link.answered = true
   clearHolds(state, link)
   if (event.holds === 'all') {

@@ -37,8 +37,11 @@ export function pickImport(state: SessionState, link: LinkState): number | undef
   return undefined
 }
 
+/** From where we begin, so that neighbours in the same position do not all bring in the same. */
 function pickAny(state: SessionState, link: LinkState): number | undefined {
-  for (const piece of link.holds.indexes()) {
+  const { pieceCount } = state.layout
+  for (let step = 0; step < pieceCount; step++) {
+    const piece = (state.startPiece + step) % pieceCount
     if (state.availability.isOpen(piece) && mayAskFor(state, link, piece)) return piece
   }
   return undefined

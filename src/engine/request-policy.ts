@@ -122,7 +122,7 @@ function mayAsk(state: SessionState, link: LinkState, load: number, now: number)
 }
 
 function isStarved(state: SessionState, now: number): boolean {
-  return now - state.movedMs >= farAfterMs
+  return now - state.fedMs >= farAfterMs
 }
 
 /** How many requests a link gets, by how many links have something for us: those that were given a first one. */

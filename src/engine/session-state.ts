@@ -93,6 +93,8 @@ export interface SessionState {
   startedMs: number
   /** When a piece last came or a source last showed life. */
   movedMs: number
+  /** The same, but for what a starving node took from other regions. */
+  fedMs: number
   readers: readonly number[]
   /** Pieces asked for since the start; every fourth is taken in order. */
   picks: number
@@ -152,6 +154,7 @@ export function createSession(init: SessionInit): SessionState {
     settled: false,
     startedMs: 0,
     movedMs: 0,
+    fedMs: 0,
     readers: [],
     picks: 0,
     nextRun: 1,

@@ -87,12 +87,14 @@ function takeIn(state: SessionState, event: SessionEvent, now: number, effects: 
         request.movedMs = now
         state.movedMs = now
         state.rateBytes += event.bytes
+        if (isFood(state, event.link, event.piece)) state.fedMs = now
       })
       break
     case 'request:ended':
       onRequest(state, event, (request) => endRequest(state, request, event.outcome, now, effects))
       break
     case 'piece:stored':
+      if (event.from === 'origin' || isFood(state, event.from, event.piece)) state.fedMs = now
       storePiece(state, event.piece, event.from, now, effects)
       break
     case 'origin:moved':
@@ -147,11 +149,17 @@ function onRequest(
   if (request) change(request)
 }
 
+/** What comes from where it should: from our region, or as an import. The rest only keeps us from starving. */
+function isFood(state: SessionState, link: LinkId, piece: number): boolean {
+  return state.links.get(link)?.far !== true || state.lease.imports.has(piece)
+}
+
 function moveRun(state: SessionState, id: number, now: number): void {
   const run = state.origin.runs.get(id)
   if (!run) return
   run.movedMs = now
   state.movedMs = now
+  state.fedMs = now
   state.origin.movedMs = now
 }
 
@@ -185,6 +193,7 @@ function beginDemand(state: SessionState, now: number): void {
   state.settled = false
   state.startedMs = now
   state.movedMs = now
+  state.fedMs = now
   state.rateMs = now
   state.rateBytes = 0
   state.originRateBytes = 0

@@ -20,7 +20,7 @@ function grantUnreachable(session: DrawnSession): Effect[] {
 describe('pieces that are to be brought in over a link that is not there', () => {
   test('are not asked for again in a loop: the tracker would answer the same at once', () => {
     const session = drawnSession({ origin: true, tracker: false, peers: ['    '] })
-    assert.equal(only('ask-lease', session.effects).length, 1)
+    assert.equal(only('ask-lease', session.wait(100)).length, 1)
     const asks: number[] = []
     let unanswered = grantUnreachable(session)
     for (const end = session.now + 1000; session.now < end && asks.length < 1000; ) {
@@ -54,5 +54,35 @@ describe('pieces that the tracker grants from the origin, and a peer in another 
     session.tell(granted)
     for (const piece of [0, 1]) session.tell({ type: 'request:ended', link: 1, piece, outcome: { kind: 'failed' } })
     assert.deepEqual(only('fetch', session.tell(granted)).map(({ first }) => first), [0])
+  })
+})
+
+describe('a node that gets nothing in its own region', () => {
+  const far = { origin: false, peers: ['************************'], distances: [3] } as const
+
+  /** Answers every request as it comes, 10 ms later. */
+  function serve(session: DrawnSession, ms: number): number {
+    let served = 0
+    for (const end = session.now + ms; session.now < end; ) {
+      session.wait(10)
+      for (const { link, piece } of session.state.requests.all()) {
+        session.tell({ type: 'request:sent', link, piece })
+        session.give(link, piece)
+        served++
+      }
+    }
+    return served
+  }
+
+  test('takes from another after two seconds all that it lacks, not a few pieces at a time', () => {
+    const session = drawnSession(far)
+    assert.equal(serve(session, 1900), 0)
+    assert.equal(serve(session, 1000), 24)
+  })
+
+  test('begins where it would begin to read: its neighbours begin elsewhere', () => {
+    const session = drawnSession({ ...far, startFraction: 0.5 })
+    session.wait(2100)
+    assert.equal(session.outstanding[0], '1:12')
   })
 })
