@@ -53,18 +53,19 @@ describe('a peer in another region', () => {
     assert.deepEqual(session.outstanding, [])
   })
 
-  test('is not asked for what another one is to give', () => {
+  test('gives what is to be brought in as others there do, whoever was named: their links are filled evenly', () => {
     const session = withFar([blank, blank], all)
     session.tell({ type: 'link:opened', link: 4, distance: 3, weYield: false })
     session.tell({ type: 'link:copy', link: 4, holds: 'all', wants: false })
-    assert.deepEqual(askedOf(3, bringIn(session, 4, [{ first: 3, count: 1 }])), [])
-    assert.deepEqual(session.outstanding, ['4:3'])
+    bringIn(session, 4, [{ first: 0, count: 12 }])
+    assert.deepEqual(askedOf(3, session.effects), [0, 2, 4, 6])
+    assert.deepEqual(askedOf(4, session.effects), [1, 3, 5, 7])
   })
 
   test('is asked by a node that got nothing for two seconds', () => {
     const session = withFar([blank], all)
     assert.deepEqual(only('request', session.wait(1999)), [])
-    assert.equal(askedOf(2, session.wait(101)).length, 4)
+    assert.equal(askedOf(2, session.wait(101)).length, 3)
   })
 
   test('is not asked by a node that gets something', () => {

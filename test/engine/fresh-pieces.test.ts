@@ -99,8 +99,8 @@ describe('a piece from the origin', () => {
 
 describe('a piece that a peer offers to us alone', () => {
   test('is asked for at once, on top of all that is out', () => {
-    const drawn = session({ peers: ['*****       ', blank], tuning: { minRequests: 4 } })
-    assert.equal(drawn.outstanding.length, 4)
+    const drawn = session({ peers: ['*****       ', blank], tuning: { minRequests: 3 } })
+    assert.equal(drawn.outstanding.length, 3)
     assert.deepEqual(only('request', drawn.tell({ type: 'link:fresh', link: 2, pieces: [9, 11] })), [
       { type: 'request', link: 2, piece: 9 },
       { type: 'request', link: 2, piece: 11 },

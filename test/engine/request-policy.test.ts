@@ -16,9 +16,11 @@ function requestsByLink({ state }: DrawnSession): number[] {
 describe('the request window', () => {
   const tuning = { minRequests: 100 }
 
-  test('is four requests a link with one or two links', () => {
+  test('is four requests to the only link there is, three a link with two: one is left for what a peer offers us alone', () => {
     assert.deepEqual(requestsByLink(drawnSession({ peers: peersThatHaveAll(1), tuning })), [4])
-    assert.deepEqual(requestsByLink(drawnSession({ peers: peersThatHaveAll(2), tuning })), [4, 4])
+    assert.deepEqual(requestsByLink(drawnSession({ peers: peersThatHaveAll(2), tuning })), [3, 3])
+    const [first, second] = requestsByLink(drawnSession({ peers: peersThatHaveAll(2), tuning: { minRequests: 5 } }))
+    assert.deepEqual([first, second], [3, 2])
   })
 
   test('is two requests a link with three to five links', () => {
@@ -33,7 +35,7 @@ describe('the request window', () => {
   test('counts only links that have something for us', () => {
     const nothingNew = Array.from({ length: 9 }, () => '*' + ' '.repeat(63))
     const session = drawnSession({ have: '*' + ' '.repeat(63), peers: ['*'.repeat(64), ...nothingNew], tuning })
-    assert.deepEqual(requestsByLink(session), [4, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    assert.deepEqual(requestsByLink(session), [3, 0, 0, 0, 0, 0, 0, 0, 0, 0])
   })
 
   test('is twelve requests in all before anything is known of the rate', () => {
@@ -219,7 +221,7 @@ describe('a peer that fails', () => {
     const ofFirst = askedOf(1, session.effects)
     for (const piece of ofFirst) session.end(1, piece, { kind: 'failed' })
     session.wait(900)
-    assert.deepEqual(requestsByLink(session), [0, 4])
+    assert.deepEqual(requestsByLink(session), [0, 3])
   })
 
   test('busy: nothing is asked of it until the time it named', () => {

@@ -30,6 +30,8 @@ export interface DrawnSessionOptions extends SwarmDrawing {
   readonly seed?: number
   /** A tracker that gives everybody what they ask for answers at once. Default true; otherwise the test answers. */
   readonly tracker?: boolean
+  /** While nobody around has anything: it is this node's turn to ask at once, not after the wait that it draws. Default true. */
+  readonly first?: boolean
   readonly tuning?: Partial<SessionTuning>
 }
 
@@ -71,6 +73,7 @@ export class DrawnSession {
       random: seededRandom(options.seed ?? 1),
       tuning: options.tuning,
     })
+    if (options.first ?? true) this.state.lease.firstAskMs = 0
     // Peers speak first: what they have is known when the first decision falls.
     const speak = (): void => {
       for (const [index, { has, fetching }] of picture.peers.entries()) {
