@@ -21,9 +21,9 @@ describe('the lease desk: asks of its own session', () => {
     desk.link(900, { supernode: true })
     desk.link(60)
     assert.deepEqual(inShort(desk.want()), ['ask 900'])
-    assert.deepEqual(inShort(desk.wait(499)), [])
+    assert.deepEqual(inShort(desk.wait(999)), [])
     assert.deepEqual(inShort(desk.wait(1)), ['ask 60'])
-    assert.deepEqual(inShort(desk.wait(500)), ['answer from node 100'])
+    assert.deepEqual(inShort(desk.wait(1000)), ['answer from node 100'])
   })
 
   test('its answer is told with who gave it', () => {
@@ -35,11 +35,12 @@ describe('the lease desk: asks of its own session', () => {
     assert.equal(desk.state.desk.isWaiting, false)
   })
 
-  test('a rank that is not linked is linked first, within 250 ms', () => {
+  test('a rank that is not linked is linked first, within 600 ms', () => {
     const desk = new Desk()
     desk.know(50, 60)
     assert.deepEqual(inShort(desk.want()), ['connect 50'])
-    assert.deepEqual(inShort(desk.wait(250)), ['connect 60'])
+    assert.deepEqual(inShort(desk.wait(599)), [])
+    assert.deepEqual(inShort(desk.wait(1)), ['connect 60'])
     assert.deepEqual(inShort(desk.link(60)), ['ask 60'])
     // It was passed over.
     assert.deepEqual(inShort(desk.link(50)), [])
@@ -59,7 +60,7 @@ describe('the lease desk: asks of its own session', () => {
     const desk = new Desk()
     for (const distance of [10, 20, 30, 40]) desk.link(distance)
     assert.deepEqual(inShort(desk.want()), ['ask 10'])
-    assert.deepEqual(inShort(desk.wait(1499)), ['ask 20', 'ask 30'])
+    assert.deepEqual(inShort(desk.wait(2999)), ['ask 20', 'ask 30'])
     assert.deepEqual(inShort(desk.wait(1)), ['silent'])
     assert.deepEqual(inShort(desk.told(10, 'node 100')), [])
   })
@@ -186,11 +187,11 @@ describe('the lease desk: asks of others', () => {
     assert.deepEqual(inShort(desk.asked(50, askOf('node 50'))), ['lease 50'])
   })
 
-  test('a nearer node that is silent for 500 ms is passed over: the node issues itself', () => {
+  test('a nearer node that is silent for 400 ms is passed over, before the asker passes us over: the node issues itself', () => {
     const desk = new Desk()
     for (const distance of [50, 60, 200]) desk.link(distance)
     desk.asked(200, askOf('node 200'))
-    assert.deepEqual(desk.wait(499), [])
+    assert.deepEqual(desk.wait(399), [])
     assert.deepEqual(inShort(desk.wait(1)), ['lease 200'])
     // What comes now comes too late.
     assert.deepEqual(desk.told(50, 'node 200'), [])
@@ -213,6 +214,80 @@ describe('the lease desk: asks of others', () => {
     assert.equal(desk.state.desk.isWaiting, false)
     assert.deepEqual(desk.told(50, 'node 200'), [])
     assert.deepEqual(desk.wait(1000), [])
+  })
+})
+
+describe('the lease desk: nodes that do not answer', () => {
+  /** Node 50 lets an ask of our own wait for too long. */
+  function silentFifty(): Desk {
+    const desk = new Desk()
+    desk.link(50)
+    desk.link(60)
+    desk.link(200)
+    desk.want()
+    desk.wait(1000)
+    desk.told(60, 'node 100')
+    return desk
+  }
+
+  test('are passed over for ten seconds, by asks of our own and of others', () => {
+    const desk = silentFifty()
+    assert.deepEqual(inShort(desk.want()), ['ask 60'])
+    assert.deepEqual(inShort(desk.asked(200, askOf('node 200'))), ['ask 60'])
+    desk.now += 9999
+    assert.deepEqual(inShort(desk.asked(200, askOf('node 900'))), ['ask 60'])
+    desk.now += 1
+    assert.deepEqual(inShort(desk.asked(200, askOf('node 901'))), ['ask 50'])
+  })
+
+  test('are asked again as soon as they say something about leases', () => {
+    for (const speak of [
+      (desk: Desk) => desk.asked(50, askOf('node 50')),
+      (desk: Desk) => desk.told(50, 'node 100'),
+    ]) {
+      const desk = silentFifty()
+      speak(desk)
+      assert.deepEqual(inShort(desk.want()), ['ask 50'])
+    }
+  })
+
+  test('are not those that could not be linked: nothing was asked of them', () => {
+    const desk = new Desk()
+    desk.know(50)
+    desk.want()
+    assert.deepEqual(inShort(desk.wait(600)), ['answer from node 100'])
+    assert.deepEqual(inShort(desk.want()), ['connect 50'])
+  })
+})
+
+describe('the lease desk: a nearer node that is there and full', () => {
+  const refused = { type: 'connect:failed', key: 'node 50', refused: true } as const
+
+  test('is waited for: what it issues must not be issued here too', () => {
+    const desk = new Desk()
+    desk.know(50)
+    desk.link(200)
+    assert.deepEqual(inShort(desk.asked(200, askOf('node 200'))), ['connect 50'])
+    const { answer, link, holder } = the('send-lease', desk.tell(refused))
+    assert.deepEqual([link, holder, answer.number, answer.retryAfterMs], [200, 'node 200', 0, 500])
+    assert.equal(desk.state.desk.books.size, 0)
+  })
+
+  test('is waited for by its own session as well', () => {
+    const desk = new Desk()
+    desk.know(50)
+    desk.want()
+    const { answer } = the('answer', desk.tell(refused))
+    assert.deepEqual([answer.number, answer.retryAfterMs], [0, 500])
+  })
+
+  test('does not keep the next rank from issuing', () => {
+    const desk = new Desk()
+    desk.know(50)
+    desk.link(60)
+    desk.want()
+    assert.deepEqual(inShort(desk.tell(refused)), ['ask 60'])
+    assert.deepEqual(the('answer', desk.told(60, 'node 100')).answer, granted)
   })
 })
 
@@ -296,7 +371,7 @@ describe('the lease desk in a network', () => {
         }
         const desk = desks.get(asker)
         if (desk) carry(asker, desk.want())
-        for (let waited = 0; waited <= 1500; waited += 50) for (const [at, each] of desks) carry(at, each.wait(50))
+        for (let waited = 0; waited <= 3000; waited += 50) for (const [at, each] of desks) carry(at, each.wait(50))
         assert.equal(outcomes, 1)
         assert.ok([...desks.values()].every((each) => !each.state.desk.isWaiting))
       }),
