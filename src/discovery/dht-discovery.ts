@@ -9,7 +9,7 @@ import { dhtService } from './dht-service.ts'
 import type { Discovery, DiscoveryContext, DiscoveryPlugin, KnownPeer } from './discovery.ts'
 import { knownPeer } from './known-peer.ts'
 import { ProvideSchedule } from './provide-schedule.ts'
-import { expectsRoutablePeer, onRoutablePeer } from './routable-peers.ts'
+import { expectsRoutablePeer, onRoutablePeer, storedMember, tellMembers } from './routable-peers.ts'
 import { SharedSearches } from './shared-searches.ts'
 import { topicKey } from './topic-key.ts'
 
@@ -67,6 +67,7 @@ class DhtDiscovery implements Discovery {
   readonly #searches: SharedSearches
   readonly #stop = new AbortController()
   readonly #ignoreRoutablePeers: () => void
+  readonly #ignoreMembers: () => void
   #joined = false
 
   constructor(context: DiscoveryContext, settings: DhtSettings) {
@@ -79,6 +80,7 @@ class DhtDiscovery implements Discovery {
       this.#schedule.wake()
       void this.#join()
     })
+    this.#ignoreMembers = tellMembers(context.node, (peer) => context.met(peer))
   }
 
   async provide(topic: Digest, options: AbortOptions = {}): Promise<void> {
@@ -100,6 +102,7 @@ class DhtDiscovery implements Discovery {
   async close(): Promise<void> {
     this.#stop.abort()
     this.#ignoreRoutablePeers()
+    this.#ignoreMembers()
     this.#searches.close()
     const topics = await this.#schedule.close()
     await Promise.all(topics.map((topic) => this.#forget(topic)))
@@ -180,7 +183,10 @@ class DhtDiscovery implements Discovery {
     return { found: found.size, answers }
   }
 
-  /** Becomes known to the nodes nearest to this one, as Kademlia has it; kad-dht would do so five minutes later. */
+  /**
+   * Becomes known to the nodes nearest to this one, as Kademlia has it; kad-dht would do so five minutes later. Meets them, too: in
+   * a large network the routing table has no room for all neighbours.
+   */
   async #join(): Promise<void> {
     if (this.#joined) return
     this.#joined = true
@@ -189,7 +195,10 @@ class DhtDiscovery implements Discovery {
     const { signal } = deadline
     try {
       const neighbours = node.peerRouting.getClosestPeers(node.peerId.toMultihash().bytes, { signal })
-      for await (const _ of untilAborted(neighbours, signal));
+      for await (const { id } of untilAborted(neighbours, signal)) {
+        const peer = id.equals(node.peerId) ? undefined : await storedMember(node, id)
+        if (peer && !signal.aborted) this.#context.met(peer)
+      }
     } catch (error) {
       if (!signal.aborted) logger.debug('the nearest nodes of the DHT could not be found', { error })
     }

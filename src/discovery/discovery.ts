@@ -60,6 +60,13 @@ export interface DiscoveryContext {
    * @param foundBy - name of the discovery that found it
    */
   connect(peer: KnownPeer, foundBy: string, options?: AbortOptions): Promise<boolean>
+  /**
+   * Tells the swarm of a node of our network, whatever it gathers around: it may be asked as a tracker, and is not worth a link by
+   * itself. Costs little, and may be repeated; nobody is told when the node is gone.
+   *
+   * @param peer - ignored without a peer id, or without an address
+   */
+  met(peer: KnownPeer): void
 }
 
 /**

@@ -83,10 +83,10 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
       })
     })
     try {
-      await swarm.start(async (connect) => {
+      await swarm.start(async ({ connect, met }) => {
         await start()
         const { networkKey } = settings
-        return CombinedDiscovery.create(settings.discovery, { node, clock, random, logger, networkKey, connect })
+        return CombinedDiscovery.create(settings.discovery, { node, clock, random, logger, networkKey, connect, met })
       })
     } catch (error) {
       await swarm.close()

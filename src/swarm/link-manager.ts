@@ -86,6 +86,11 @@ export class LinkManager {
     this.dialReady()
   }
 
+  /** A node that exists: it has its rank, and is not dialled for more than that. */
+  met(peer: KnownPeer): void {
+    this.#book.met(peer)
+  }
+
   /** A member that a peer named; `undefined` when it makes no sense to us. */
   introduced(member: Member, asSupernode: boolean): KnownPeerState | undefined {
     const peer = this.#init.addresses.read(member)

@@ -170,6 +170,11 @@ export class SwarmNode {
     return (peer, foundBy) => this.#links.connect(peer, foundBy)
   }
 
+  /** What discoveries tell of nodes that exist. */
+  get met(): LinkManager['met'] {
+    return (peer) => this.#links.met(peer)
+  }
+
   /** Links are accepted from now on. */
   listen(): Promise<void> {
     return this.#host.start()

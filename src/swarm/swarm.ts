@@ -46,9 +46,11 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
   }
 
   /** @internal - `createSwarm` calls it once; discovery starts when peers can be answered. */
-  async start(discover: (connect: SwarmNode['connect']) => Promise<Parameters<SwarmNode['start']>[0]>): Promise<void> {
+  async start(
+    discover: (told: Pick<SwarmNode, 'connect' | 'met'>) => Promise<Parameters<SwarmNode['start']>[0]>,
+  ): Promise<void> {
     await this.#node.listen()
-    await this.#node.start(await discover(this.#node.connect))
+    await this.#node.start(await discover(this.#node))
   }
 
   /** This node's peer id. */

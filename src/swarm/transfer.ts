@@ -37,7 +37,7 @@ export interface ByteCounts {
 export interface PeerShare {
   readonly peerId: string
   readonly bytes: number
-  /** All the ways in which it was found, the first one first: `dht`, `mdns`, `dns`, `peers`, `tracker`, `inbound`. */
+  /** All the ways in which it was found, the first one first: `dht`, `mdns`, `dns`, `peers`, `tracker`, `inbound`, `met`. */
   readonly foundBy: readonly string[]
   /** Bytes that it sent while it did not have the whole blob itself. */
   readonly bytesWhileIncomplete: number

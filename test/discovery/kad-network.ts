@@ -41,6 +41,7 @@ export function contextOf(node: Libp2p, changes: Partial<DiscoveryContext> = {})
     random: seededRandom(1),
     logger: silentLogger,
     connect: async () => false,
+    met: () => {},
     ...changes,
   }
 }
