@@ -72,14 +72,39 @@ describe('the lease book: regions', () => {
     assert.equal(book.from('a'), '....')
   })
 
-  test('each region has its own number of fetchers', () => {
-    const book = new AskedBook(8)
-    for (const region of ['west', 'east']) {
-      for (const name of ['1', '2']) {
-        assert.notEqual(book.ask(region + name, { region, count: 1, wanted: book.all }), '........')
-      }
-      assert.equal(book.ask(`${region} 3`, { region, count: 1, wanted: book.all }), '........')
+  test('each region has its own number of fetchers: two where there is one region, four each where there are more', () => {
+    const book = new AskedBook(16)
+    const isLetIn = (region: string, name: number): boolean => {
+      book.ask(`${region} ${name}`, { region, count: 1, wanted: book.all })
+      return book.last.number > 0
     }
-    assert.equal(book.book.holders(book.now).length, 4)
+    assert.deepEqual([1, 2, 3].map((name) => isLetIn('west', name)), [true, true, false])
+    assert.deepEqual([1, 2, 3, 4, 5].map((name) => isLetIn('east', name)), [true, true, true, true, false])
+    assert.deepEqual([3, 4, 5].map((name) => isLetIn('west', name)), [true, true, false])
+    assert.equal(book.book.holders(book.now).length, 8)
+  })
+
+  test('a fetcher that waits for what another region is about to have keeps its place, and is told to come back soon', () => {
+    const book = new AskedBook(4)
+    book.ask('a', { region: 'west', wanted: '****' })
+    assert.equal(book.ask('b', { region: 'east', wanted: '****' }), '....')
+    assert.ok(book.last.number > 0)
+    assert.equal(book.last.retryAfterMs, 150)
+    for (const name of ['c', 'd', 'e', 'f']) book.ask(name, { region: 'east', wanted: '****' })
+    assert.equal(book.last.number, 0, 'the fifth')
+    assert.deepEqual(book.book.holders(book.now).toSorted(), ['a', 'b', 'c', 'd', 'e'])
+    book.ask('a', { region: 'west', count: 0, held: ' ***' })
+    assert.equal(book.ask('b', { region: 'east', wanted: '****' }), '....')
+    assert.equal(book.from('a'), '*...')
+  })
+
+  test('what is to be brought in is one grant, which names who has most of it', () => {
+    const book = new AskedBook(4)
+    book.ask('a', { region: 'west', wanted: '*   ' })
+    book.ask('b', { region: 'west', wanted: ' ***' })
+    book.ask('a', { region: 'west', count: 0 })
+    book.ask('b', { region: 'west', count: 0 })
+    book.ask('c', { region: 'east', wanted: '****' })
+    assert.deepEqual(book.last.grants, [{ source: 'b', runs: [{ first: 0, count: 4 }] }])
   })
 })
