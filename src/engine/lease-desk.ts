@@ -138,7 +138,7 @@ export class LeaseDesk {
   tick(now: number, effects: TrackerEffect[]): void {
     for (const [id, pending] of this.#pending) {
       if (now < pending.dueMs) continue
-      this.#isSilent(pending, now)
+      this.#noteSilence(pending, now)
       this.#next(id, pending, now, effects)
     }
     for (const [id, book] of this.#books) if (now - book.usedMs > bookKeptMs) this.#books.delete(id)
@@ -151,9 +151,15 @@ export class LeaseDesk {
     return soonest
   }
 
-  #isSilent(pending: Pending, now: number): void {
+  /** Who does not answer is passed over; who cannot be linked in time may be busy with a crowd, and is given a second chance. */
+  #noteSilence(pending: Pending, now: number): void {
     const rank = pending.order[pending.index]
-    if (!pending.sent || rank === undefined || rank === 'self') return
+    if (rank === undefined || rank === 'self') return
+    if (!pending.sent && !this.#silentUntilMs.has(rank.key)) {
+      pending.refused = true
+      this.#silentUntilMs.set(rank.key, now)
+      return
+    }
     this.#silentUntilMs.delete(rank.key)
     this.#silentUntilMs.set(rank.key, now + silentForMs)
     const [oldest] = this.#silentUntilMs.keys()

@@ -9,7 +9,7 @@ export class LinkCounts {
   /** Links over which no blob moves; not counted otherwise. */
   guests = 0
   dialling = 0
-  /** Links and dials but those of supernodes. */
+  /** Links and dials but those of supernodes, and to other regions. */
   ordinary = 0
   /** Links to other regions that this node dialled, or is dialling. */
   farDialled = 0
@@ -36,8 +36,9 @@ export class LinkCounts {
     }
     if (peer.linked) this.linked += by
     else this.dialling += by
-    if (!peer.supernode) this.ordinary += by
-    if (!this.isFar(peer)) return
+    const far = this.isFar(peer)
+    if (!peer.supernode && !far) this.ordinary += by
+    if (!far) return
     if (peer.dialling || peer.dialled) this.farDialled += by
     else this.farAccepted += by
   }

@@ -170,7 +170,7 @@ export class LinkBook {
   /**
    * Whether a peer that dialled this node may stay linked.
    * @param facts - what its hello says
-   * @param loadingLinks - links between nodes of which at least one loads; all but those of supernodes, without it
+   * @param loadingLinks - links between nodes of which at least one loads; all but those of supernodes and to other regions, without it
    */
   mayAccept(facts: PeerFacts = {}, loadingLinks: number = this.#counts.ordinary): boolean {
     if (this.#room() <= 0) return false
