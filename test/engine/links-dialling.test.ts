@@ -117,20 +117,23 @@ describe('LinkBook: who is dialled', () => {
     assert.deepEqual(links.toDial(1), [])
     links.dialFailed(keys[0] ?? '', 1)
     assert.deepEqual([links.toDial(499).length, links.toDial(500).length], [0, 1])
-    const guest = book()
-    for (let index = 0; index < 12; index++) guest.linked(`n${index}`, true, { location: where('us/a/1') })
-    know(guest, 20, where('us/a/1'), 'far')
-    assert.deepEqual(guest.toDial(0), [])
+    const dialled = book()
+    for (let index = 0; index < 12; index++) dialled.linked(`n${index}`, true, { location: here })
+    dialled.linked('from afar', true, { location: where('us/a/1') })
+    know(dialled, 20, where('us/a/1'), 'far')
+    assert.deepEqual(dialled.toDial(0), [])
   })
 
-  test('of the links that are accepted at most five come from other regions', () => {
+  test('up to 24 links from other regions are accepted, beside those of the own one: all nodes of a large region want one to a small one', () => {
     const links = book()
     const far = { location: where('us/a/1') }
-    for (let index = 0; index < 5; index++) {
+    for (let index = 0; index < 24; index++) {
       assert.ok(links.mayAccept(far))
       links.linked(`f${index}`, true, far)
     }
-    assert.deepEqual([links.mayAccept(far), links.mayAccept({ location: here })], [false, true])
+    assert.deepEqual([links.mayAccept(far), links.mayAccept({ location: here }, 0)], [false, true])
+    links.closed('f3', 0)
+    assert.equal(links.mayAccept(far, 15), true)
   })
 
   test('known supernodes are dialled first and do not count, but for the hard limit', () => {
