@@ -155,13 +155,10 @@ export class LeaseDesk {
   #noteSilence(pending: Pending, now: number): void {
     const rank = pending.order[pending.index]
     if (rank === undefined || rank === 'self') return
-    if (!pending.sent && !this.#silentUntilMs.has(rank.key)) {
-      pending.refused = true
-      this.#silentUntilMs.set(rank.key, now)
-      return
-    }
+    const isPassedOver = pending.sent || this.#silentUntilMs.has(rank.key)
+    if (!isPassedOver) pending.refused = true
     this.#silentUntilMs.delete(rank.key)
-    this.#silentUntilMs.set(rank.key, now + silentForMs)
+    this.#silentUntilMs.set(rank.key, isPassedOver ? now + silentForMs : now)
     const [oldest] = this.#silentUntilMs.keys()
     if (this.#silentUntilMs.size > maxSilent && oldest !== undefined) this.#silentUntilMs.delete(oldest)
   }

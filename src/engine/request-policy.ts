@@ -16,7 +16,7 @@ const minSpanMs = 100
 /** Deadlines are looked at this often. */
 const expireEveryMs = 100
 /** A node that got nothing for this long takes from other regions what it can get. */
-const farAfterMs = 2000
+const farAfterMs = 5000
 
 /** A request past its deadline is asked for elsewhere, if there is an elsewhere; a silent one is ended in any case. */
 export function expireRequests(state: SessionState, now: number, effects: Effect[]): void {
