@@ -251,12 +251,17 @@ describe('the lease desk: nodes that do not answer', () => {
     }
   })
 
-  test('are not those that could not be linked: nothing was asked of them', () => {
+  test('are not yet those that could not be linked in time: a crowd may keep them busy, and they get a second chance', () => {
     const desk = new Desk()
     desk.know(50)
     desk.want()
-    assert.deepEqual(inShort(desk.wait(600)), ['answer from node 100'])
+    const { answer } = the('answer', desk.wait(600))
+    assert.deepEqual([answer.number, answer.retryAfterMs], [0, 500])
     assert.deepEqual(inShort(desk.want()), ['connect 50'])
+    assert.ok(the('answer', desk.wait(600)).answer.number > 0, 'not a third one')
+    assert.deepEqual(inShort(desk.want({ number: 1, held: whole })), ['answer from node 100'])
+    desk.now += 10_000
+    assert.deepEqual(inShort(desk.want({ number: 1, held: whole })), ['connect 50'])
   })
 })
 
