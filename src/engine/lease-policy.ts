@@ -43,7 +43,12 @@ export function seekLease(state: SessionState, now: number, effects: Effect[]): 
   if (!hasSettled(state, now)) return
   const mayAsk = lease.number === 0 ? now >= lease.askAtMs && isOurTurn(state, now) : now >= Math.max(lease.askAtMs, lease.emptyMs + askMoreMs)
   if (!lease.asking && mayAsk) ask(state, now, effects)
-  if (!isHolding(state)) goWithout(state, now)
+  if (!isHolding(state) && lacksSource(state, now)) goWithout(state, now)
+}
+
+/** Whether what is missing does not come by itself: who loads enough from peers has no need to draw, and begins anew when it has. */
+function lacksSource({ requests, availability, lease }: SessionState, now: number): boolean {
+  return requests.count < starvingBelow || (availability.unheldCount > 0 && now >= lease.askAtMs)
 }
 
 /**
