@@ -67,9 +67,9 @@ export function losePatience(state: SessionState, now: number): void {
   for (const link of state.nearestFirst) if (isCountedOn(link) && isWaitedFor(state, link)) link.score.failed(now)
 }
 
-/** Who has and fetches nothing is not to blame, and is asked as soon as it has something. */
+/** Who has and fetches nothing, or is far and was not asked, is not to blame, and is asked as soon as it has something. */
 function isWaitedFor(state: SessionState, link: LinkState): boolean {
-  return link.openCount > 0 || link.fetching.length > 0 || state.requests.countOf(link.id) > 0
+  return (!link.far && (link.openCount > 0 || link.fetching.length > 0)) || state.requests.countOf(link.id) > 0
 }
 
 /** A run that stands still is given up where a peer now has some of it. */

@@ -27,7 +27,7 @@ const whole = [{ first: 0, count: 12 }]
 describe('a peer in another region', () => {
   test('is not asked for what it has, and what it has is asked of the tracker all the same', () => {
     const session = withFar([blank], all)
-    session.wait(1900)
+    session.wait(4900)
     assert.deepEqual(session.outstanding, [])
     assert.deepEqual(wanted(session.effects), whole)
   })
@@ -62,16 +62,25 @@ describe('a peer in another region', () => {
     assert.deepEqual(askedOf(4, session.effects), [1, 3, 5, 7])
   })
 
-  test('is asked by a node that got nothing for two seconds', () => {
-    const session = withFar([blank], all)
-    assert.deepEqual(only('request', session.wait(1999)), [])
+  test('is asked by a node that got nothing for five seconds', () => {
+    const session = withFar([blank], all, { origin: false })
+    assert.deepEqual(only('request', session.wait(4999)), [])
     assert.equal(askedOf(2, session.wait(101)).length, 3)
+  })
+
+  test('is not to blame when nothing comes: it was not asked', () => {
+    const session = withFar([blank], all)
+    session.wait(3500)
+    assert.deepEqual([1, 2].map((link) => session.state.links.get(link)?.score.snubbed), [false, false])
+    bringIn(session, 2, [{ first: 3, count: 1 }])
+    session.wait(7000)
+    assert.equal(session.state.links.get(2)?.score.snubbed, true, 'now it was')
   })
 
   test('is not asked by a node that gets something', () => {
     const session = withFar([blank], all)
     for (let piece = 0; piece < 6; piece++) {
-      assert.deepEqual(only('request', session.wait(1900)), [])
+      assert.deepEqual(only('request', session.wait(4900)), [])
       session.give(1, piece)
     }
   })

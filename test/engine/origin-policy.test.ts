@@ -53,6 +53,7 @@ describe('the origin', () => {
   test('is not asked for what a peer has and was not asked for yet', () => {
     const session = withOrigin({ peers: ['*'.repeat(20) + '    '], tuning: { minRequests: 1 } })
     assert.deepEqual(session.outstanding.length, 1)
+    session.wait(600)
     assert.equal(reading(session), ' '.repeat(20) + 'oooo')
   })
 
@@ -129,6 +130,7 @@ describe('the origin', () => {
       const session = withOrigin({ peers: ['*  f', '    '], have: ' ** ' })
       assert.equal(reading(session), '    ')
       lose(session)
+      session.wait(600)
       assert.equal(reading(session).replaceAll(' ', ''), 'oo')
     }
   })

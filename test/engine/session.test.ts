@@ -43,6 +43,7 @@ describe('demand', () => {
 
   test('that ends takes everything back, and keeps what is stored', () => {
     const session = drawnSession({ have: '*           ', peers: ['      *     '], origin: true })
+    session.wait(600)
     const asked = session.outstanding.length
     const runs = session.state.origin.runs.size
     assert.ok(asked > 0 && runs > 0)
