@@ -150,7 +150,7 @@ async function newPeerId(): Promise<Libp2p['peerId']> {
 }
 
 function listensOn(node: Libp2p): string[] {
-  return node.getMultiaddrs().map((each) => each.decapsulate(`/p2p/${node.peerId}`).toString())
+  return node.getMultiaddrs().map((each) => each.decapsulate(`/p2p/${node.peerId.toString()}`).toString())
 }
 
 /** The node, with peer routing that says when a walk is over. */
