@@ -67,8 +67,8 @@ describe('a lease is asked for', () => {
     ])
   })
 
-  test('while peers give, for what none of them has, but not before the time that a refusal named', () => {
-    const session = asking({ peers: ['**          '] })
+  test('while peers give, for what none of them has, next to a fetcher, but not before the time that a refusal named', () => {
+    const session = asking({ peers: ['**        ff'] })
     assert.equal(session.outstanding.length, 2)
     assert.equal(asks(session.effects).length, 1)
     refuse(session, 1500)
@@ -124,6 +124,105 @@ describe('a lease is asked for', () => {
     const session = asking({ peers: ['    '] })
     refuse(session, 60_000)
     assert.equal(asks(session.tell({ type: 'tracker:lost' })).length, 1)
+  })
+})
+
+describe('whose turn it is to ask', () => {
+  const blank = ' '.repeat(8)
+
+  /** When the session asks for the first time, in steps of 10 ms; refused asks are asked again. */
+  function askedAt(session: DrawnSession, ms: number, each: () => void = () => {}): number | undefined {
+    for (const end = session.now + ms; asks(session.effects).length === 0; session.wait(10)) {
+      if (session.now >= end) return undefined
+      each()
+    }
+    return session.now
+  }
+
+  test('before anybody has anything: after a wait of up to 40 ms for each near peer that loads too, drawn once', () => {
+    for (const crowd of [1, 5, 15]) {
+      const peers = Array.from({ length: crowd }, () => blank)
+      const times = Array.from({ length: 200 }, (_, seed) => askedAt(asking({ peers, seed, first: false }), 1000) ?? Infinity)
+      const mean = times.reduce((sum, time) => sum + time, 0) / times.length
+      assert.ok(times.every((time) => time <= crowd * 40 + 10), `${Math.max(...times)} ms`)
+      assert.ok(mean > crowd * 16 && mean < crowd * 24 + 10, `${mean} ms on average for ${crowd}`)
+    }
+  })
+
+  test('the wait is not drawn again when others come', () => {
+    const session = asking({ peers: [blank], first: false })
+    const drawnMs = session.state.lease.firstAskMs
+    assert.ok(drawnMs !== undefined)
+    for (let link = 2; link < 10; link++) session.open(link, [])
+    assert.equal(session.state.lease.firstAskMs, drawnMs)
+  })
+
+  test('peers that are far, or want nothing, are not waited for: a node that is alone asks at once', () => {
+    assert.equal(askedAt(asking({ have: blank, first: false }), 1000), 0)
+    assert.equal(askedAt(asking({ peers: [blank], distances: [3], first: false }), 1000), 0)
+    assert.equal(askedAt(asking({ peers: [blank], peersWant: false, first: false }), 1000), 0)
+  })
+
+  test('next to a fetcher: at once, and then as it is told to, while pieces are missing that nobody near has', () => {
+    const session = asking({ peers: ['ff      ', blank], first: false })
+    assert.equal(asks(session.effects).length, 1)
+    refuse(session, 400)
+    assert.deepEqual(asks(session.wait(399)), [])
+    assert.equal(asks(session.wait(100)).length, 1)
+  })
+
+  test('next to a fetcher that others already have all from: only when it starves', () => {
+    const session = asking({ peers: ['******ff', '      **'], first: false })
+    assert.ok(session.outstanding.length >= 2)
+    assert.deepEqual(asks(session.wait(1000)), [])
+  })
+
+  test('next to a far fetcher it is as without one', () => {
+    assert.equal(asks(asking({ peers: ['f*      ', blank], distances: [3, 2], first: false }).effects).length, 0)
+  })
+
+  test('when it has begun: after half a second without news from anybody, with fewer than two requests out', () => {
+    const session = asking({ peers: ['*       ', blank], first: false })
+    assert.deepEqual(session.outstanding, ['1:0'])
+    assert.deepEqual(asks(session.wait(499)), [])
+    assert.equal(asks(session.wait(101)).length, 1)
+    const fed = asking({ peers: ['**      ', blank], first: false })
+    assert.deepEqual(asks(fed.wait(1500)), [], 'two requests are out')
+  })
+
+  test('a have, or a fetcher that stops, is news', () => {
+    for (const tell of [
+      (session: DrawnSession) => session.tell({ type: 'link:have', link: 2, pieces: [0] }),
+      (session: DrawnSession) => session.tell({ type: 'link:fetching', link: 2, runs: [] }),
+    ]) {
+      const session = asking({ peers: ['*           ', ' '.repeat(12)], first: false })
+      session.wait(400)
+      tell(session)
+      assert.deepEqual(asks(session.wait(490)), [])
+      assert.equal(asks(session.wait(110)).length, 1)
+    }
+  })
+
+  test('who was told to come back comes back, whether or not there is news', () => {
+    const session = asking({ peers: [blank, blank], settled: false })
+    session.wait(10)
+    session.tell({ type: 'discovery:settled' })
+    assert.equal(asks(session.effects).length, 1)
+    refuse(session, 300)
+    session.wait(200)
+    session.tell({ type: 'link:have', link: 2, pieces: [0] })
+    assert.equal(asks(session.wait(200)).length, 1)
+  })
+
+  test('who held a lease asks again as long as nobody near has what is missing', () => {
+    const session = asking({ peers: ['**      ', blank], first: false })
+    session.wait(1500)
+    answer(session, [{ first: 2, count: 1 }])
+    session.give('origin', 2)
+    const asked = asks(session.effects).length
+    answer(session, [], { number: 0, retryAfterMs: 200 })
+    session.wait(300)
+    assert.ok(asks(session.effects).length > asked, `${asked} asks`)
   })
 })
 
