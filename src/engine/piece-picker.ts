@@ -32,7 +32,7 @@ export function mayAskFor(state: SessionState, link: LinkState, piece: number): 
 /** What is to be brought in from another region, and is there. */
 export function pickImport(state: SessionState, link: LinkState): number | undefined {
   for (const piece of state.lease.imports) {
-    if (state.availability.isOpen(piece) && link.holds.has(piece)) return piece
+    if (state.availability.isOpen(piece) && mayAskFor(state, link, piece)) return piece
   }
   return undefined
 }

@@ -57,6 +57,21 @@ describe('pieces that the tracker grants from the origin, and a peer in another 
   })
 })
 
+describe('pieces that are to be brought in', () => {
+  test('are not asked for while they are being read from the origin: what has begun is not thrown away', () => {
+    const session = drawnSession({ origin: true, tracker: false, peers: ['    '], distances: [3] })
+    session.wait(1100)
+    session.tell({ type: 'lease:answered', number: 7, validMs: 3000, retryAfterMs: 250, runs, imports: [] })
+    session.tell({ type: 'link:have', link: 1, pieces: [0, 1, 2, 3] })
+    const imports = [{ link: 1, runs }]
+    session.tell({ type: 'lease:answered', number: 7, validMs: 3000, retryAfterMs: 250, runs: [], imports })
+    const read = [...session.state.origin.runs.values()].flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i))
+    assert.ok(read.length > 0)
+    const asked = session.state.requests.all().map(({ piece }) => piece)
+    assert.deepEqual([...read, ...asked].toSorted((x, y) => x - y), [0, 1, 2, 3])
+  })
+})
+
 describe('a node that gets nothing in its own region', () => {
   const far = { origin: false, peers: ['************************'], distances: [3] } as const
 
