@@ -29,8 +29,11 @@ export class Bitfield {
 
   /** Adds a piece; true when it was not there. */
   add(index: number): boolean {
-    if (index < 0 || index >= this.size || this.has(index)) return false
-    this.#bytes[index >> 3] = (this.#bytes[index >> 3] ?? 0) | (0x80 >> (index & 7))
+    if (index < 0 || index >= this.size) return false
+    const byte = this.#bytes[index >> 3] ?? 0
+    const bit = 0x80 >> (index & 7)
+    if ((byte & bit) !== 0) return false
+    this.#bytes[index >> 3] = byte | bit
     this.#count++
     return true
   }

@@ -13,6 +13,8 @@ export interface OutstandingRequest {
   arrived: boolean
 }
 
+const none: readonly OutstandingRequest[] = []
+
 /** What we asked for and have not got. A piece is asked for twice in the endgame only. */
 export class RequestBook {
   readonly #byPiece = new Map<number, OutstandingRequest[]>()
@@ -33,11 +35,12 @@ export class RequestBook {
   }
 
   of(piece: number): readonly OutstandingRequest[] {
-    return this.#byPiece.get(piece) ?? []
+    return this.#byPiece.get(piece) ?? none
   }
 
   find(link: LinkId, piece: number): OutstandingRequest | undefined {
-    return this.of(piece).find((request) => request.link === link)
+    for (const request of this.of(piece)) if (request.link === link) return request
+    return undefined
   }
 
   /** A list of its own: requests may be removed while it is walked. */
@@ -55,10 +58,11 @@ export class RequestBook {
   }
 
   remove(request: OutstandingRequest): void {
-    const rest = this.of(request.piece).filter((other) => other !== request)
-    if (rest.length === this.of(request.piece).length) return
-    if (rest.length > 0) this.#byPiece.set(request.piece, rest)
-    else this.#byPiece.delete(request.piece)
+    const requests = this.of(request.piece)
+    if (!requests.includes(request)) return
+    if (requests.length === 1) this.#byPiece.delete(request.piece)
+    // A new list: whoever removes may be walking the old one.
+    else this.#byPiece.set(request.piece, requests.filter((other) => other !== request))
     const left = this.countOf(request.link) - 1
     if (left > 0) this.#countByLink.set(request.link, left)
     else this.#countByLink.delete(request.link)

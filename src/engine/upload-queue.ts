@@ -27,9 +27,10 @@ const fairEvery = 4
  * that it spreads; then the receiver that has least.
  */
 export function uploadRank(state: SessionState, link: LinkId, piece: number): number {
-  if (state.links.get(link)?.far) return -1
+  const receiver = state.links.get(link)
+  if (receiver?.far) return -1
   const elsewhere = state.availability.count(piece) > 0 ? state.layout.pieceCount + 1 : 0
-  return elsewhere + (state.links.get(link)?.holds.count ?? 0)
+  return elsewhere + (receiver?.holds.count ?? 0)
 }
 
 /** Fair order of what peers asked for, over all blobs of this node. */
@@ -76,7 +77,7 @@ export class UploadQueue {
 
   /** The request was served, cancelled, or lost with its link. */
   remove(id: number): void {
-    this.#serving.delete(id)
+    if (this.#serving.delete(id)) return
     const index = this.#waiting.findIndex((request) => request.id === id)
     if (index >= 0) this.#waiting.splice(index, 1)
   }
