@@ -28,6 +28,12 @@ export function checkInvariants(state: SessionState): string[] {
     for (const { link: told } of state.fresh.values()) if (told === link.id) fresh++
     expect(link.freshCount === fresh, `link ${link.id} alone knows of ${fresh} pieces, not ${link.freshCount}`)
   }
+  if (state.askDueMs === Infinity) {
+    for (const link of state.nearestFirst) {
+      const idle = link.openCount > 0 && requests.countOf(link.id) === 0 && !link.distrusted
+      expect(!idle, `link ${link.id} has nothing to be asked for while links are not looked at`)
+    }
+  }
   for (const [piece, { link }] of state.fresh) {
     expect(stored.has(piece), `piece ${piece} is here while one peer alone knows of it`)
     expect(state.links.has(link), `link ${link}, which alone knows of piece ${piece}, is open`)

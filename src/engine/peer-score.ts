@@ -48,8 +48,13 @@ export class PeerScore {
     return this.#putsOff
   }
 
+  /** From when on it may be asked again. */
+  get mayAskAtMs(): number {
+    return Math.max(this.#backoffUntilMs, this.#busyUntilMs)
+  }
+
   mayAsk(now: number): boolean {
-    return now >= this.#backoffUntilMs && now >= this.#busyUntilMs
+    return now >= this.mayAskAtMs
   }
 
   delivered(tookMs: number): void {

@@ -64,17 +64,21 @@ export function requestPieces(state: SessionState, now: number, effects: Effect[
   requestOffered(state, now, effects)
   requestImports(state, now, effects)
   const most = maxRequests(state)
-  if (state.requests.count >= most) return
+  if (now < state.askDueMs || state.requests.count >= most) return
   const endgame = isEndgame(state)
+  let dueMs = endgame ? now : Infinity
   for (let load = 0; load < requestsPerLink(state, load); load++) {
     for (const link of state.nearestFirst) {
       if (state.requests.count >= most) return
       if (link.openCount === 0 && !(endgame && link.holds.count > 0)) continue
-      if (state.requests.countOf(link.id) !== load || !mayAsk(state, link, load, now)) continue
-      const piece = pickPiece(state, link, isStarved(state, now))
+      if (state.requests.countOf(link.id) !== load) continue
+      const mayMs = mayAskAtMs(state, link, load)
+      const piece = now < mayMs ? undefined : pickPiece(state, link, now >= starvedAtMs(state))
       if (piece !== undefined) request(state, link, piece, now, effects)
+      else dueMs = Math.min(dueMs, mayMs)
     }
   }
+  state.askDueMs = dueMs
 }
 
 /**
@@ -116,13 +120,14 @@ function request(state: SessionState, link: LinkState, piece: number, now: numbe
   effects.push({ type: 'request', link: link.id, piece })
 }
 
-function mayAsk(state: SessionState, link: LinkState, load: number, now: number): boolean {
-  if (link.distrusted || !link.score.mayAsk(now) || (load > 0 && link.score.snubbed)) return false
-  return !link.far || isStarved(state, now)
+/** From when on a link may be asked, unless something happens. */
+function mayAskAtMs(state: SessionState, link: LinkState, load: number): number {
+  if (link.distrusted || (load > 0 && link.score.snubbed)) return Infinity
+  return link.far ? Math.max(link.score.mayAskAtMs, starvedAtMs(state)) : link.score.mayAskAtMs
 }
 
-function isStarved(state: SessionState, now: number): boolean {
-  return now - state.fedMs >= farAfterMs
+function starvedAtMs(state: SessionState): number {
+  return state.fedMs + farAfterMs
 }
 
 /** How many requests a link gets, by how many links have something for us: those that were given a first one. */

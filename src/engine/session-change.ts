@@ -21,10 +21,10 @@ export function closePiece(state: SessionState, piece: number): void {
 /** A peer has one piece more. */
 export function addHold(state: SessionState, link: LinkState, piece: number): void {
   if (link.distrusted || !link.holds.add(piece)) return
-  if (state.availability.isOpen(piece)) link.openCount++
+  if (state.availability.isOpen(piece) && link.openCount++ === 0) state.askDueMs = 0
   if (link.far) return
   state.availability.change(piece, 1)
-  state.sole.delete(piece)
+  if (state.sole.size > 0) state.sole.delete(piece)
 }
 
 /** A peer has one piece fewer. */
@@ -50,6 +50,7 @@ function loseHolder(state: SessionState, piece: number): void {
 /** A request is over without its piece: the piece may be asked for again. */
 export function release(state: SessionState, request: OutstandingRequest): void {
   state.requests.remove(request)
+  state.askDueMs = 0
   if (!state.stored.has(request.piece) && state.requests.of(request.piece).length === 0) {
     openPiece(state, request.piece)
   }

@@ -18,6 +18,7 @@ import { endRequest, endRun, failRun, rejectBlob, storePiece } from './source-fa
 export function step(state: SessionState, event: SessionEvent, now: number): Effect[] {
   const effects: Effect[] = []
   takeIn(state, event, now, effects)
+  if (mayFreeLinks(event)) state.askDueMs = 0
   if (changesDecisions(event)) decide(state, now, effects)
   return effects
 }
@@ -31,6 +32,24 @@ function changesDecisions(event: SessionEvent): boolean {
       return false
     case 'request:ended':
       return event.outcome.kind !== 'verified'
+    default:
+      return true
+  }
+}
+
+/** Whether a link that had nothing to be asked for, or was not to be asked, may be asked now; what peers tell of new pieces is looked at piece by piece. */
+function mayFreeLinks(event: SessionEvent): boolean {
+  switch (event.type) {
+    case 'link:have':
+    case 'link:fresh':
+    case 'link:fetching':
+    case 'readers:moved':
+    case 'request:sent':
+    case 'request:moved':
+    case 'origin:moved':
+    case 'piece:given':
+    case 'tick':
+      return false
     default:
       return true
   }

@@ -38,6 +38,11 @@ const damage: Record<string, (state: SessionState) => void> = {
     if (link) link.freshCount++
   },
   '0 links were not asked what they have, not 1': (state) => (state.unaskedCount = 1),
+  'has nothing to be asked for while links are not looked at': (state) => {
+    for (const request of state.requests.all()) state.requests.remove(request)
+    for (const link of state.links.values()) link.openCount = 1
+    state.askDueMs = Infinity
+  },
   'nothing is on its way while the session is idle': (state) => (state.phase = 'idle'),
   'a complete session has every piece': (state) => (state.phase = 'complete'),
 }
