@@ -1,3 +1,5 @@
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import { systemClock } from '../../src/core/clock.ts'
 import { digestOf, digestToBytes, createHasher } from '../../src/core/digest.ts'
 import { silentLogger } from '../../src/core/log.ts'
@@ -19,6 +21,8 @@ export class FakePeer implements AsyncDisposable {
   readonly #answer: PieceAnswer
   readonly #hashOf: (piece: number, honest: Uint8Array) => Uint8Array
   readonly #stack = new AsyncDisposableStack()
+  /** When it is asked for a piece, it tells the asker that it is a guest here, and who else there is. */
+  turnsAwayTo: FakePeer | undefined
   addresses: string[] = []
   peerId = ''
 
@@ -91,8 +95,17 @@ export class FakePeer implements AsyncDisposable {
     link.send({ type: 'bitfield', digest, sizeBytes, ...facts, bits: new Uint8Array(0) })
   }
 
+  #turnAway(link: Link, to: FakePeer): void {
+    const location = { region: '', zone: '', rack: '' }
+    const addresses = to.addresses.map((address) => multiaddr(address).bytes)
+    const peerId = peerIdFromString(to.peerId).toMultihash().bytes
+    const members = [{ peerId, supernode: false, location, addresses }]
+    link.send({ type: 'members', topic: this.content.digest, busy: false, guest: true, members, nearer: [] })
+  }
+
   async #serve(request: IncomingRequest): Promise<void> {
     this.requests.push(request)
+    if (this.turnsAwayTo && this.requests.length === 1) this.#turnAway(request.link, this.turnsAwayTo)
     try {
       await this.#answer(request, this.honest(request.piece))
     } catch {

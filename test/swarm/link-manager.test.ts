@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { acceptedLinks } from '../../src/engine/dial-policy.ts'
-import { LinkBook } from '../../src/engine/links.ts'
+import { acceptedLinks, wantedLinks } from '../../src/engine/dial-policy.ts'
+import { guestsPerLink, LinkBook } from '../../src/engine/links.ts'
 import type { Link } from '../../src/net/link.ts'
 import type { LinkHost } from '../../src/net/link-host.ts'
 import type { MemberAddresses } from '../../src/net/member-addresses.ts'
@@ -186,6 +186,39 @@ describe('links of a full node', () => {
     manager.dismissGuests()
     assert.equal(link.closed, true)
     assert.ok(opened.slice(0, -1).every((entry) => !(entry.link as ScriptedLink).closed))
+  })
+
+  test('more guests than there is room for are turned away at once', async () => {
+    await using node = await scriptedNode()
+    const { manager, opened } = managed(node)
+    manager.load(1)
+    const room = 64 * guestsPerLink
+    const links = Array.from({ length: acceptedLinks + room + 1 }, (_, index) => linkTo(`peer ${index}`, true))
+    for (const link of links) manager.opened(link)
+    assert.equal(opened.length, acceptedLinks + room)
+    assert.equal(links.filter((link) => (link as ScriptedLink).closed).length, 1)
+  })
+
+  test('who is told that it is one is linked elsewhere, and leaves after one silent second', async () => {
+    await using node = await scriptedNode()
+    const { manager, dials, opened, book } = managed(node)
+    for (let index = 0; index < 12; index++) manager.found({ peerId: `p${index}`, addresses: [address] }, 'dht')
+    manager.load(1)
+    const [full, ...others] = dials.keys()
+    assert.ok(full)
+    for (const peerId of [full, ...others]) dials.get(peerId)?.answer(peerId)
+    await node.clock.advanceAsync(500)
+    manager.dialReady()
+    for (const peerId of [...dials.keys()].slice(others.length + 1)) dials.get(peerId)?.answer(peerId)
+    assert.equal(book.linkedCount, wantedLinks)
+    const guests = opened.slice(0, 3)
+    for (const entry of guests) manager.becameGuest(entry)
+    assert.equal(book.linkedCount, wantedLinks - 3)
+    await node.clock.advanceAsync(1001)
+    manager.dialReady()
+    assert.equal(dials.size, wantedLinks + 2, 'all that are known')
+    manager.dismissGuests()
+    assert.deepEqual(opened.filter(({ link }) => (link as ScriptedLink).closed), guests)
   })
 
   test('who dialled is no guest there', async () => {
