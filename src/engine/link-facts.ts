@@ -1,6 +1,6 @@
 import type { Effect } from './effect.ts'
 import { releaseFresh } from './fresh-pieces.ts'
-import { loseImports } from './lease-policy.ts'
+import { loseImports } from './lease-grant.ts'
 import { createLink, isCountedOn, type LinkState } from './link-state.ts'
 import { keptCount, runsOf } from './origin-policy.ts'
 import { addHold, clearHolds, release } from './session-change.ts'
