@@ -1,42 +1,16 @@
-import { leaseMs, type LeaseRequest } from './lease.ts'
+import { Fetchers, keptOfSlow } from './fetchers.ts'
+import type { LeaseRequest } from './lease.ts'
 
-/** A blob is read by this many nodes from the start, and by at most so many. */
-const firstFetchers = 2
-/** Where there are regions, each flow from afar is slow: more of them are needed from the start. */
-const firstFarFetchers = 4
-const maxFetchers = 8
-/** How long the effect of one more fetcher is watched before the next. */
-const addEveryMs = 1000
-/** Fresh pieces are to come this many times as fast as the median node loads. */
-const enough = 2
-/** A holder slower than this part of the fastest gives way. */
-const slowPart = 0.25
 /** Who still finds nobody that has a piece which was read so long ago is allowed to read it again. */
 const readAgainMs = 10_000
-const rateSamples = 64
 /** What a dead holder had read a moment ago is still on its way through the swarm: nobody reads it again before it has had time to arrive. */
 const spreadMs = 500
-
-/** What a holder does, as its asks tell. */
-interface Holder {
-  number: number
-  validUntilMs: number
-  /** Pieces read in all, and at what pace lately. */
-  readPieces: number
-  rate: number
-  rateFromMs: number
-  ratePieces: number
-  readonly supernode: boolean
-  /** It was let in, not taken over from another tracker together with what it held. */
-  readonly admitted: boolean
-}
 
 const nobody = -1
 
 /** One region's part of a lease book: what is free, leased or read there. */
 export class RegionBook {
   readonly #pieceCount: number
-  readonly #pieceBytes: number
   /** By piece: the holder who may read it, or who has read it; and when it was read. */
   readonly #leasedTo: Int32Array
   readonly #readBy: Int32Array
@@ -45,19 +19,15 @@ export class RegionBook {
   readonly #freeFromMs: Float64Array
   /** Where leased pieces come from, if not from the origin. */
   readonly #sources = new Map<number, string>()
-  readonly #holders = new Map<string, Holder>()
+  readonly #fetchers: Fetchers
   /** Names of all who ever held a lease, by the number that stands for them above. */
   readonly #names: string[] = []
   readonly #numbers = new Map<string, number>()
   readonly #goneNames = new Set<number>()
-  /** Download rates that were lately told, in bytes a second. */
-  readonly #rates: number[] = []
-  #addedMs = -Infinity
-  #rateBefore = 0
 
   constructor(pieceCount: number, pieceBytes: number) {
     this.#pieceCount = pieceCount
-    this.#pieceBytes = pieceBytes
+    this.#fetchers = new Fetchers(pieceBytes)
     this.#leasedTo = new Int32Array(pieceCount).fill(nobody)
     this.#readBy = new Int32Array(pieceCount).fill(nobody)
     this.#readMs = new Float64Array(pieceCount)
@@ -65,19 +35,19 @@ export class RegionBook {
   }
 
   holders(): string[] {
-    return [...this.#holders.keys()]
+    return this.#fetchers.names()
   }
 
   /** Leases that were not renewed are over, and their holders taken for dead. */
   expire(now: number): void {
-    for (const [name, holder] of this.#holders) if (now >= holder.validUntilMs) this.gone(name, holder.validUntilMs)
+    for (const [name, overMs] of this.#fetchers.over(now)) this.gone(name, overMs)
   }
 
   gone(name: string, now: number): void {
     const number = this.#numbers.get(name)
     if (number === undefined) return
     this.#goneNames.add(number)
-    this.#holders.delete(name)
+    this.#fetchers.remove(name)
     // What it had read may be lost with it; who finds it nowhere may read it again.
     for (let piece = 0; piece < this.#pieceCount; piece++) {
       if (this.#leasedTo[piece] === number || this.#readBy[piece] === number) this.#freeFromMs[piece] = now + spreadMs
@@ -89,13 +59,13 @@ export class RegionBook {
   leave(name: string): void {
     const number = this.#numbers.get(name)
     if (number === undefined) return
-    this.#holders.delete(name)
+    this.#fetchers.remove(name)
     this.#free(number)
   }
 
   /** Takes over from an ask what was read, what is free again, and what is held. */
   settle(request: LeaseRequest, now: number): void {
-    this.#learnRate(request)
+    this.#fetchers.learnRate(request)
     // Most who ask get nothing, and are not kept.
     if (request.held.length === 0 && !this.#numbers.has(request.holder)) return
     const number = this.#numberOf(request.holder)
@@ -115,19 +85,19 @@ export class RegionBook {
       this.#readMs[piece] = now
       read++
     }
-    this.#learnPace(request.holder, read, now)
+    this.#fetchers.learnPace(request.holder, read, now)
     for (const piece of held) {
       if (this.#leasedTo[piece] !== nobody) continue
       if (this.#isRead(piece, now) && this.#readBy[piece] !== number) continue
       this.#leasedTo[piece] = number
       this.#readBy[piece] = nobody
     }
-    if (this.#isSlow(request.holder)) this.#takeFromSlow(request, number)
+    if (this.#fetchers.isSlow(request.holder)) this.#takeFromSlow(request, number)
   }
 
   /** A holder reads on unless it holds up the others; who is none may become one. */
   mayTakeMore(request: LeaseRequest, now: number, isOneOfMany: boolean): boolean {
-    return this.#holders.has(request.holder) ? !this.#isSlow(request.holder) : this.#admits(request, now, isOneOfMany)
+    return this.#fetchers.mayReadMore(request, now, isOneOfMany)
   }
 
   isFree(piece: number, now: number): boolean {
@@ -170,68 +140,26 @@ export class RegionBook {
    * @param admitted - whether it may read because it was let in
    */
   renew(request: LeaseRequest, now: number, admitted: boolean, nextNumber: () => number): number {
-    const before = this.#holders.get(request.holder)
-    if (!before) this.#watchAddition(now)
-    const holder = before ?? {
-      number: nextNumber(),
-      validUntilMs: 0,
-      readPieces: 0,
-      rate: 0,
-      rateFromMs: now,
-      ratePieces: 0,
-      supernode: request.supernode,
-      admitted,
-    }
-    holder.validUntilMs = now + leaseMs
-    this.#holders.set(request.holder, holder)
-    return holder.number
+    return this.#fetchers.renew(request, now, admitted, nextNumber)
   }
 
   broken(now: number): string[] {
-    const broken: string[] = []
-    const letIn = [...this.#holders.values()].filter(({ admitted, supernode }) => admitted && !supernode).length
-    if (letIn > maxFetchers) broken.push(`${letIn} nodes hold leases`)
+    const broken = this.#fetchers.broken()
     for (let piece = 0; piece < this.#pieceCount; piece++) {
       const number = this.#leasedTo[piece] ?? nobody
       if (number === nobody) continue
       const name = this.#names[number] ?? ''
-      const holder = this.#holders.get(name)
-      if (!holder) broken.push(`piece ${piece} is leased to ${name}, who holds no lease`)
-      else if (now >= holder.validUntilMs) broken.push(`the lease of ${name} is over`)
+      const overMs = this.#fetchers.overMs(name)
+      if (overMs === undefined) broken.push(`piece ${piece} is leased to ${name}, who holds no lease`)
+      else if (now >= overMs) broken.push(`the lease of ${name} is over`)
     }
     return broken
-  }
-
-  /** Whether one more node may read. */
-  #admits(request: LeaseRequest, now: number, isOneOfMany: boolean): boolean {
-    const count = this.#holders.size
-    if (request.supernode) return true
-    if ([...this.#holders.values()].some(({ supernode, rate }) => supernode && rate * 1000 >= this.#medianRate())) return false
-    if (count < (isOneOfMany ? firstFarFetchers : firstFetchers)) return true
-    if (count >= maxFetchers || now - this.#addedMs < addEveryMs) return false
-    const rate = this.#totalRate()
-    const share = rate / count
-    if (count > firstFetchers && rate - this.#rateBefore < share / 3) return false
-    return rate * 1000 < enough * this.#medianRate() || this.#medianRate() === 0
-  }
-
-  #isSlow(name: string): boolean {
-    const holder = this.#holders.get(name)
-    if (!holder || holder.rate === 0 || this.#holders.size < 2) return false
-    const fastest = Math.max(...[...this.#holders.values()].map(({ rate }) => rate))
-    return holder.rate < fastest * slowPart
   }
 
   /** Somebody who is not known to be gone has read it, not too long ago. */
   #isRead(piece: number, now: number): boolean {
     const reader = this.#readBy[piece] ?? nobody
     return reader !== nobody && !this.#goneNames.has(reader) && now - (this.#readMs[piece] ?? 0) < readAgainMs
-  }
-
-  /** One more reads: what that brings is seen before the next one is let in. */
-  #watchAddition(now: number): void {
-    this.#addedMs = now
-    if (this.#holders.size >= firstFetchers) this.#rateBefore = this.#totalRate()
   }
 
   #free(number: number): void {
@@ -255,39 +183,9 @@ export class RegionBook {
     }
   }
 
-  #learnRate({ rateBytesPerSecond }: LeaseRequest): void {
-    if (rateBytesPerSecond === 0) return
-    this.#rates.push(rateBytesPerSecond)
-    if (this.#rates.length > rateSamples) this.#rates.shift()
-  }
-
-  /** Pace in bytes a millisecond, over a second at a time. */
-  #learnPace(name: string, read: number, now: number): void {
-    const holder = this.#holders.get(name)
-    if (!holder) return
-    holder.readPieces += read
-    holder.ratePieces += read
-    const spanMs = now - holder.rateFromMs
-    if (spanMs < addEveryMs / 2) return
-    holder.rate = (holder.ratePieces * this.#pieceBytes) / spanMs
-    holder.rateFromMs = now
-    holder.ratePieces = 0
-  }
-
-  #totalRate(): number {
-    let rate = 0
-    for (const holder of this.#holders.values()) rate += holder.rate
-    return rate
-  }
-
-  #medianRate(): number {
-    const sorted = this.#rates.toSorted((a, b) => a - b)
-    return sorted[Math.floor(sorted.length / 2)] ?? 0
-  }
-
   /** While others wait, a slow holder keeps what it is reading, which it names first, and no more. */
   #takeFromSlow(request: LeaseRequest, number: number): void {
-    const keep = new Set<number>(request.held.slice(0, firstFetchers).map(({ first }) => first))
+    const keep = new Set<number>(request.held.slice(0, keptOfSlow).map(({ first }) => first))
     for (let piece = 0; piece < this.#pieceCount; piece++) {
       if (this.#leasedTo[piece] !== number || keep.has(piece)) continue
       this.#leasedTo[piece] = nobody
