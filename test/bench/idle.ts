@@ -166,6 +166,8 @@ async function measureRestart(context: BenchContext, bed: Bed, bootstrap: string
   )
   const layerFound = find(linked, 'findOne', layers)
   const manifestFound = find(walking, 'findOne', recent.filter((blob) => !sample.includes(blob)))
+  // Each is awaited below; the node may fail before.
+  for (const found of [layerFound, manifestFound]) found.catch(() => {})
   const ready = await node.next('ready')
   say('it is up')
   const layerEpochMs = await layerFound

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,6 +46,8 @@ export async function runBench(
     await using cleanup = new AsyncDisposableStack()
     const folder = await mkdtemp(join(tmpdir(), `damselfly-bench-${name}-`))
     cleanup.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
+    // Also when an error that nobody caught ends the process.
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
     const say = (text: string): void => console.error(text)
     const { text, figures, failed } = await Promise.race([measure({ folder, cleanup, say }), stopped.promise])
     console.log(text)

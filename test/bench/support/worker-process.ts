@@ -41,7 +41,8 @@ export class WorkerProcess<To extends object, From extends { readonly type: stri
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr = (this.#stderr + text).slice(-2000)))
     this.#child.on('message', (message: From | WorkerFailure) => this.#receive(message))
     this.#child.once('close', (code, signal) => this.#fail(`its process ended with ${signal ?? `code ${code}`} ${this.#stderr}`))
-    this.#child.once('error', (error) => this.#fail(error.message))
+    // Each message that no longer gets through is one, and none of them may end the bench.
+    this.#child.on('error', (error) => this.#fail(error.message))
   }
 
   /** The next message of that type; each is given out once. */
