@@ -1,6 +1,5 @@
 import { digestToBytes, type Digest } from '../core/digest.ts'
 import { assertNever } from '../core/errors.ts'
-import { LruMap } from '../core/lru-map.ts'
 import { pieceLayout, type PieceLayout } from '../core/piece-layout.ts'
 import type { RankedPeer } from '../engine/ranks.ts'
 import { createTracker, stepTracker, trackerWakeAtMs, type TrackerState } from '../engine/tracker.ts'
@@ -13,13 +12,11 @@ import type { JoinWalker } from './join-walker.ts'
 import type { LeaseListener, Leases } from './leases.ts'
 import { fromWireAsk, leaseAskMessage, leaseMessage, readGrants, runCount } from './lease-messages.ts'
 import type { LinkManager } from './link-manager.ts'
+import { OwnLeases } from './own-leases.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 
 /** Nodes that are looked at for the ranks of a digest; more than are asked, for some are not nearer than we are. */
 const ranksLookedAt = 8
-/** A peer in another region that has a piece for us may take this long to be linked. */
-const importLinkMs = 1000
-const maxGrants = 256
 
 /** What a {@link TrackerService} works with. */
 export interface TrackerServiceInit {
@@ -40,9 +37,7 @@ export class TrackerService implements Leases {
   readonly #context: SwarmContext
   readonly #links: LinkManager
   readonly #state: TrackerState
-  readonly #listeners = new Map<Digest, LeaseListener>()
-  /** Who let us read a blob last. */
-  readonly #grantedBy = new LruMap<Digest, string>(maxGrants)
+  readonly #own: OwnLeases
   #timer: { dueMs: number; cancel: () => void } | undefined
   #closed = false
 
@@ -50,6 +45,7 @@ export class TrackerService implements Leases {
     this.#init = init
     this.#context = init.context
     this.#links = init.links
+    this.#own = new OwnLeases(init)
     this.#state = createTracker({ self: init.links.self, random: init.context.random })
   }
 
@@ -69,20 +65,18 @@ export class TrackerService implements Leases {
   }
 
   ask(digest: Digest, layout: PieceLayout | undefined, ask: OwnAsk, listener: LeaseListener): void {
-    this.#listeners.set(digest, listener)
+    this.#own.listen(digest, listener)
     const held = runCount(ask.held)
     if (ask.count > 0) this.#context.history.note(digest, { type: 'lease:asked', count: ask.count, held })
     this.#dispatch({ type: 'lease:wanted', blob: leasedBlob(digest, layout), ask, ranks: this.#ranks(digest) })
   }
 
   handIn(digest: Digest): void {
-    const tracker = this.#grantedBy.get(digest)
-    const entry = tracker === undefined ? undefined : this.#links.entryTo(tracker)
-    if (entry) void this.#init.inline.give(entry, digest)
+    this.#own.handIn(digest)
   }
 
   forget(digest: Digest, listener: LeaseListener): void {
-    if (this.#listeners.get(digest) === listener) this.#listeners.delete(digest)
+    this.#own.forget(digest, listener)
   }
 
   joined(entry: LinkEntry, { topic, asks }: Join): void {
@@ -179,14 +173,13 @@ export class TrackerService implements Leases {
         void this.#connect(effect.key)
         break
       case 'answer':
-        void this.#answer(effect)
+        void this.#own.answered(effect)
         break
       case 'silent':
-        this.#context.history.note(effect.digest, { type: 'lease:silent' })
-        this.#listeners.get(effect.digest)?.({ type: 'lease:silent', swarmSize: this.#links.estimateNodeCount() })
+        this.#own.silent(effect.digest)
         break
       case 'tracker-lost':
-        this.#listeners.get(effect.digest)?.({ type: 'tracker:lost' })
+        this.#own.trackerLost(effect.digest)
         break
       case 'send-hold-off': {
         const { topic, durationMs } = effect
@@ -216,40 +209,6 @@ export class TrackerService implements Leases {
   async #connect(key: string): Promise<void> {
     if (await this.#links.connectTo(key)) return
     this.#dispatch({ type: 'connect:failed', key, refused: this.#links.wasRefused(key) })
-  }
-
-  /** For our own session; pieces of another region are of use when who has them is linked. */
-  async #answer({ digest, answer, from }: TrackerEffect & { type: 'answer' }): Promise<void> {
-    const { number, validMs, retryAfterMs, grants } = answer
-    const runs = grants.flatMap((grant) => (grant.source === undefined ? grant.runs : []))
-    const sources = grants.filter(({ source }) => source !== undefined)
-    const imports = await Promise.all(
-      sources.map(async (grant) => ({ link: await this.#linkTo(grant.source ?? ''), runs: grant.runs })),
-    )
-    if (number === 0) this.#context.history.note(digest, { type: 'lease:refused', by: from, retryAfterMs })
-    else {
-      this.#grantedBy.set(digest, from)
-      const imported = runCount(sources.flatMap((grant) => grant.runs))
-      this.#context.history.note(digest, { type: 'lease:granted', by: from, pieces: runCount(runs), imports: imported })
-    }
-    this.#listeners.get(digest)?.({
-      type: 'lease:answered',
-      number,
-      validMs,
-      retryAfterMs,
-      runs,
-      imports: imports.flatMap(({ link, runs: pieces }) => (link === undefined ? [] : [{ link, runs: pieces }])),
-    })
-  }
-
-  async #linkTo(key: string): Promise<number | undefined> {
-    const open = this.#links.entryTo(key)
-    if (open) return open.id
-    const { promise, resolve } = Promise.withResolvers<undefined>()
-    const cancel = this.#context.clock.after(importLinkMs, () => resolve(undefined))
-    const entry = await Promise.race([promise, this.#links.connectTo(key)])
-    cancel()
-    return entry?.id
   }
 
   #send(link: number, message: Parameters<LinkEntry['link']['send']>[0]): void {
