@@ -1,4 +1,3 @@
-import type { AbortOptions } from '../core/options.ts'
 import { CleanUp } from '../core/clean-up.ts'
 import type { Digest } from '../core/digest.ts'
 import { TransferError } from '../core/errors.ts'
@@ -14,6 +13,7 @@ import type { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { ControlMessage, Location } from '../wire/messages.ts'
 import { protocolVersion } from '../wire/protocol.ts'
 import { BlobFetcher } from './blob-fetcher.ts'
+import { Calls } from './calls.ts'
 import { ImageFetcher } from './image-fetcher.ts'
 import { explainBlob, type Explanation } from './explanation.ts'
 import { HostWatch } from './host-watch.ts'
@@ -64,8 +64,7 @@ export class SwarmNode {
   readonly #sizes: SizeFinder
   readonly #uploads: UploadService
   readonly #release: () => Promise<void>
-  readonly #closing = new AbortController()
-  readonly #running = new Set<Promise<unknown>>()
+  readonly calls: Calls = new Calls()
   readonly #received = { origin: 0, peers: 0 }
   #discovery: Discovery | undefined
   #closed: Promise<void> | undefined
@@ -158,7 +157,7 @@ export class SwarmNode {
     this.blobs = new BlobFetcher({ context, sessions, topics, sizes, inline })
     this.images = new ImageFetcher(context, init.resolver, this.blobs)
     this.seeding = new Seeding(context, topics, this.blobs, this.images)
-    if (supernode) sessions.relayBy(new Relay(context, this.blobs, this.#closing.signal))
+    if (supernode) sessions.relayBy(new Relay(context, this.blobs, this.calls.closing))
   }
 
   get peerId(): string {
@@ -183,35 +182,7 @@ export class SwarmNode {
   async start(discovery: Discovery & TopicDiscovery): Promise<void> {
     this.#discovery = discovery
     this.#topics.start(discovery)
-    await this.seeding.resume(this.#closing.signal)
-  }
-
-  /** Runs a call of the user: it ends with its own signal, or with the node. */
-  async run<Result>(call: (signal: AbortSignal) => Promise<Result>, options: AbortOptions): Promise<Result> {
-    const { signal, done } = this.begin(options)
-    const running = call(signal)
-    this.#running.add(running)
-    try {
-      return await running
-    } finally {
-      this.#running.delete(running)
-      done()
-    }
-  }
-
-  /** Like {@link SwarmNode.run}, for calls that yield. */
-  begin({ signal }: AbortOptions): { signal: AbortSignal; done: () => void } {
-    signal?.throwIfAborted()
-    this.#closing.signal.throwIfAborted()
-    // By hand, not by AbortSignal.any: a signal that lives as long as the process must not collect one listener a call.
-    const controller = new AbortController()
-    const ends = [this.#closing.signal, ...(signal ? [signal] : [])]
-    const stops = ends.map((end) => {
-      const onAbort = (): void => controller.abort(end.reason)
-      end.addEventListener('abort', onAbort, { once: true })
-      return () => end.removeEventListener('abort', onAbort)
-    })
-    return { signal: controller.signal, done: () => stops.forEach((stop) => stop()) }
+    await this.seeding.resume(this.calls.closing)
   }
 
   stats(): SwarmStats {
@@ -236,7 +207,7 @@ export class SwarmNode {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort(new TransferError('ERR_SWARM_CLOSED', 'the swarm was closed'))
+    this.calls.end(new TransferError('ERR_SWARM_CLOSED', 'the swarm was closed'))
     // One that fails does not keep the others open. The last one named is closed first.
     await using parts = new CleanUp()
     parts.defer(() => this.#release())
@@ -250,7 +221,7 @@ export class SwarmNode {
       this.#topics.close()
       this.#walker.close()
     })
-    await Promise.allSettled(this.#running)
+    await this.calls.ended()
   }
 
   #receive(link: Link, message: ControlMessage): void {

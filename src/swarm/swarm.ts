@@ -81,7 +81,7 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
    * @throws {@link OriginError} when a tag cannot be resolved at the registry
    */
   resolve(reference: string, options: Pick<FetchImageOptions, 'platform' | 'signal'> = {}): Promise<ResolvedImage> {
-    return this.#node.run((signal) => this.#node.images.resolve(reference, { ...options, signal }), options)
+    return this.#node.calls.run((signal) => this.#node.images.resolve(reference, { ...options, signal }), options)
   }
 
   /**
@@ -93,7 +93,7 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
    * @throws `signal.reason` when aborted
    */
   fetchImage(reference: string, options: FetchImageOptions = {}): Promise<StoredImage> {
-    return this.#node.run((signal) => this.#node.images.fetch(reference, { ...options, signal }), options)
+    return this.#node.calls.run((signal) => this.#node.images.fetch(reference, { ...options, signal }), options)
   }
 
   /**
@@ -106,7 +106,7 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
    * @throws `signal.reason` when aborted
    */
   fetchLayer(layer: LayerRequest | string, options: FetchOptions = {}): Promise<StoredBlob> {
-    return this.#node.run((signal) => this.#node.blobs.fetch(this.#request(layer), { ...options, signal }), options)
+    return this.#node.calls.run((signal) => this.#node.blobs.fetch(this.#request(layer), { ...options, signal }), options)
   }
 
   /**
@@ -127,7 +127,7 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
    * ```
    */
   async *streamLayer(layer: LayerRequest | string, options: FetchOptions = {}): AsyncGenerator<Uint8Array> {
-    const { signal, done } = this.#node.begin(options)
+    const { signal, done } = this.#node.calls.begin(options)
     try {
       yield* this.#node.blobs.stream(this.#request(layer), { ...options, signal })
     } finally {
@@ -142,7 +142,7 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
    * @throws {@link DigestMismatchError} when bytes do not match their descriptor
    */
   seed(source: SeedSource, options: FetchOptions = {}): Promise<SeedHandle> {
-    return this.#node.run((signal) => this.#node.seeding.seed(source, { ...options, signal }), options)
+    return this.#node.calls.run((signal) => this.#node.seeding.seed(source, { ...options, signal }), options)
   }
 
   /** Who this node is linked to, and what moved since it started. */
