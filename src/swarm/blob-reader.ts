@@ -22,7 +22,7 @@ export async function* readWhileLoading(
   const end = offset + length
   let position = offset
   let broken: TransferError | undefined
-  const stopWatching = session.observe({
+  const stopWatching = session.audience.observe({
     dropped(pieces) {
       const delivered = position > offset ? pieceAt(layout, position - 1) : -1
       if (!pieces.some((piece) => piece >= pieceAt(layout, offset) && piece <= delivered)) return
@@ -32,7 +32,7 @@ export async function* readWhileLoading(
       )
     },
   })
-  const reader = session.addReader()
+  const reader = session.audience.addReader()
   try {
     while (position < end) {
       const piece = pieceAt(layout, position)

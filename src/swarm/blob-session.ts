@@ -14,6 +14,7 @@ import type { InlineBlob } from './inline-blobs.ts'
 import type { LeaseListener } from './leases.ts'
 import { orderOf } from './node-order.ts'
 import type { OriginPiece } from './origin-fetcher.ts'
+import { SessionAudience } from './session-audience.ts'
 import { failureOf } from './session-failure.ts'
 import { SessionLinks } from './session-links.ts'
 import { SessionOrigin } from './session-origin.ts'
@@ -29,14 +30,6 @@ export interface BlobSessionInit {
   /** Absent for a blob that is in the store. */
   readonly part: StoredPart | undefined
   readonly private: boolean
-}
-
-/** Who wants to know what becomes of a session. */
-export interface SessionObserver {
-  /** Pieces came, or the session ended. */
-  changed?(): void
-  /** Pieces that were here are not any more. */
-  dropped?(pieces: readonly number[]): void
 }
 
 /**
@@ -55,8 +48,7 @@ export class BlobSession {
   readonly #source: SessionOrigin
   readonly #links: SessionLinks
   readonly #loop: SessionLoop
-  readonly #observers = new Set<SessionObserver>()
-  readonly #readers = new Map<object, number>()
+  readonly #audience = new SessionAudience((pieces) => this.#loop.dispatch({ type: 'readers:moved', pieces }))
   readonly #onLease: LeaseListener = (event) => this.#loop.dispatch(event)
   #private: boolean
   #closed = false
@@ -133,7 +125,7 @@ export class BlobSession {
 
   /** Nobody here or elsewhere needs it open. */
   get idle(): boolean {
-    if (this.#state.wanted || this.#observers.size > 0 || this.#readers.size > 0) return false
+    if (this.#state.wanted || !this.#audience.isEmpty) return false
     return !this.complete || ![...this.#state.links.values()].some((link) => link.wants)
   }
 
@@ -165,27 +157,9 @@ export class BlobSession {
     this.#loop.dispatch({ type: 'demand:changed', wanted: false, originUsable: false })
   }
 
-  /** Returns what ends it. */
-  observe(observer: SessionObserver): () => void {
-    this.#observers.add(observer)
-    return () => this.#observers.delete(observer)
-  }
-
-  /** Somebody reads in order: pieces from where they are on come sooner. */
-  addReader(): { moveTo(piece: number): void; close(): void } {
-    const reader = {}
-    const moved = (): void =>
-      this.#loop.dispatch({ type: 'readers:moved', pieces: [...new Set(this.#readers.values())] })
-    return {
-      moveTo: (piece) => {
-        if (this.#readers.get(reader) === piece) return
-        this.#readers.set(reader, piece)
-        moved()
-      },
-      close: () => {
-        if (this.#readers.delete(reader)) moved()
-      },
-    }
+  /** Who wants to know what becomes of it, and who reads. */
+  get audience(): SessionAudience {
+    return this.#audience
   }
 
   attach(entry: LinkEntry): void {
@@ -251,7 +225,7 @@ export class BlobSession {
     this.#context.leases.forget(this.digest, this.#onLease)
     this.#loop.stop()
     this.#source.stop()
-    this.#notify()
+    this.#audience.changed()
     await this.#writes
     await this.#copy.part?.close()
   }
@@ -294,13 +268,13 @@ export class BlobSession {
         break
       case 'drop':
         void this.#write(async () => this.#copy.part?.drop(effect.pieces))
-        for (const observer of this.#observers) observer.dropped?.(effect.pieces)
+        this.#audience.dropped(effect.pieces)
         break
       case 'distrust':
         this.#reportDistrust(effect.link)
         break
       case 'done':
-        this.#notify()
+        this.#audience.changed()
         break
       case 'fail':
         this.#fail(failureOf(effect.reason, digest, this.#source.name, this.#source.error))
@@ -333,7 +307,7 @@ export class BlobSession {
   #stored(piece: number, from: LinkId | 'origin', name: string): void {
     this.#loop.dispatch({ type: 'piece:stored', piece, from })
     this.#context.emit('piece:stored', { digest: this.digest, piece, from: name })
-    this.#notify()
+    this.#audience.changed()
   }
 
   /** A write that fails ends the session: without a place for its bytes there is nothing to go on with. */
@@ -385,11 +359,7 @@ export class BlobSession {
     if (this.complete || this.#failure !== undefined) return
     this.#failure = error
     this.unwant()
-    this.#notify()
-  }
-
-  #notify(): void {
-    for (const observer of Array.from(this.#observers)) observer.changed?.()
+    this.#audience.changed()
   }
 
   #newAccount(): TransferAccount {

@@ -63,7 +63,7 @@ export function waitFor(
       else return false
       return true
     }
-    const stop = session.observe({
+    const stop = session.audience.observe({
       changed: () => {
         if (!look()) options.changed?.()
       },
