@@ -4,6 +4,7 @@ import type { LeaseAnswer } from './lease.ts'
 import { LeaseBook } from './lease-book.ts'
 import { compareRank, type RankedPeer } from './ranks.ts'
 import type { LinkId } from './session-event.ts'
+import { SilentNodes } from './silent-nodes.ts'
 import type { LeasedBlob, TrackerEffect, TrackerEvent, TravellingAsk } from './tracker-event.ts'
 
 /** How long a rank may take to be linked, and to answer, before the next one is asked; who forwards has given up before who asked it. */
@@ -18,9 +19,6 @@ const maxForwarded = 256
 /** Who cannot be helped now comes back. */
 const laterMs = 500
 const maxBooks = 1024
-/** Who did not answer an ask is passed over for so long, unless it is heard of: its link may look open for a while after its death. */
-const silentForMs = 10_000
-const maxSilent = 256
 const bookKeptMs = 600_000
 
 /** What the desk needs to know of its node. */
@@ -50,8 +48,7 @@ export class LeaseDesk {
   readonly #init: LeaseDeskInit
   readonly #books = new Map<string, LeaseBook>()
   readonly #pending = new Map<string, Pending>()
-  /** Until when those who did not answer are passed over. */
-  readonly #silentUntilMs = new Map<string, number>()
+  readonly #silent = new SilentNodes()
   /** Who answered our last ask for each blob. */
   readonly #trackers = new Map<Digest, string>()
 
@@ -74,14 +71,14 @@ export class LeaseDesk {
     const ask = { ...event.ask, holder: self.key, region: self.region, supernode: self.supernode, takeover: false, hops: 0 }
     const key = pendingKey(blob.digest, self.key)
     if (ask.count === 0 && ask.held.length === 0) return this.#giveBack(blob, ask, now, effects)
-    const order = this.#order(blob, this.#answering(event.ranks, now))
+    const order = this.#order(blob, this.#silent.others(event.ranks, now))
     this.#start(key, { blob, ask, from: undefined, order, index: 0, sent: false, refused: false, dueMs: 0 }, now, effects)
   }
 
   /** Another node asks, for itself or for a third. */
   asked(event: TrackerEvent & { type: 'lease:asked' }, now: number, effects: TrackerEffect[]): void {
     const { blob, ask, link } = event
-    const nearer = ask.hops < maxHops ? this.#nearerThanUs(blob, this.#answering(event.ranks, now)).filter(({ key }) => key !== ask.holder) : []
+    const nearer = ask.hops < maxHops ? this.#nearerThanUs(blob, this.#silent.others(event.ranks, now)).filter(({ key }) => key !== ask.holder) : []
     const [best] = nearer
     if (!best) return this.#issue({ blob, ask, from: link }, now, effects)
     if (this.#pending.size >= maxForwarded) {
@@ -132,7 +129,7 @@ export class LeaseDesk {
 
   /** A node said something: it is there. */
   heard(key: string): void {
-    this.#silentUntilMs.delete(key)
+    this.#silent.heard(key)
   }
 
   tick(now: number, effects: TrackerEffect[]): void {
@@ -151,21 +148,10 @@ export class LeaseDesk {
     return soonest
   }
 
-  /** Who does not answer is passed over; who cannot be linked in time may be busy with a crowd, and is given a second chance. */
   #noteSilence(pending: Pending, now: number): void {
     const rank = pending.order[pending.index]
     if (rank === undefined || rank === 'self') return
-    const isPassedOver = pending.sent || this.#silentUntilMs.has(rank.key)
-    if (!isPassedOver) pending.refused = true
-    this.#silentUntilMs.delete(rank.key)
-    this.#silentUntilMs.set(rank.key, isPassedOver ? now + silentForMs : now)
-    const [oldest] = this.#silentUntilMs.keys()
-    if (this.#silentUntilMs.size > maxSilent && oldest !== undefined) this.#silentUntilMs.delete(oldest)
-  }
-
-  #answering(ranks: readonly RankedPeer[], now: number): readonly RankedPeer[] {
-    if (this.#silentUntilMs.size === 0) return ranks
-    return ranks.filter(({ key }) => now >= (this.#silentUntilMs.get(key) ?? 0))
+    if (!this.#silent.note(rank.key, pending.sent, now)) pending.refused = true
   }
 
   #start(key: string, pending: Pending, now: number, effects: TrackerEffect[]): void {
