@@ -124,6 +124,7 @@ function tellHaves(state: SessionState, now: number, flush: boolean, effects: Ef
   if (state.haveDueMs !== undefined && now < state.haveDueMs && !flush && state.phase === 'loading') return
   const due = state.haveToldMs + state.tuning.haveDelayMs
   state.haveDueMs = undefined
+  if (!state.hasUntold) return
   for (const link of state.nearestFirst) {
     if (link.untold.length === 0) continue
     if (now < due && !flush && state.phase === 'loading') {
@@ -134,4 +135,5 @@ function tellHaves(state: SessionState, now: number, flush: boolean, effects: Ef
     effects.push({ type: 'tell-have', link: link.id, pieces: link.untold })
     link.untold = []
   }
+  state.hasUntold = false
 }

@@ -15,6 +15,7 @@ export function announceFresh(state: SessionState, piece: number, now: number): 
 
 /** A piece that is ours from now on, to be told to all who want to know. */
 export function announce(state: SessionState, piece: number): void {
+  state.hasUntold = true
   for (const link of state.nearestFirst) if (link.wants) link.untold.push(piece)
 }
 
@@ -22,6 +23,7 @@ export function announce(state: SessionState, piece: number): void {
 export function releaseFresh(state: SessionState, piece: number): void {
   const told = forgetFresh(state, piece)
   if (!told) return
+  state.hasUntold = true
   for (const link of state.nearestFirst) if (link.wants && link.id !== told.link) link.untold.push(piece)
 }
 

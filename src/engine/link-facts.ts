@@ -26,6 +26,7 @@ export function closeLink(state: SessionState, id: LinkId): void {
   state.links.delete(id)
   state.nearestFirst.splice(state.nearestFirst.indexOf(link), 1)
   if (!link.asked) state.unaskedCount--
+  if (link.fetching.length > 0) state.fetchingCount--
   if (link.far) loseImports(state)
   for (const [piece, { link: told }] of state.fresh) if (told === id) releaseFresh(state, piece)
 }
@@ -81,6 +82,7 @@ export function learnFetching(
   now: number,
   effects: Effect[],
 ): void {
+  state.fetchingCount += Number(event.runs.length > 0) - Number(link.fetching.length > 0)
   link.fetching = event.runs
   link.fetchingMs = now
   // A peer that is far or not counted on is not yielded to either: we would begin again at once.

@@ -63,8 +63,9 @@ export function requestPieces(state: SessionState, now: number, effects: Effect[
   if (state.origin.only) return
   requestOffered(state, now, effects)
   requestImports(state, now, effects)
+  if (now < state.askDueMs) return
   const most = maxRequests(state)
-  if (now < state.askDueMs || state.requests.count >= most) return
+  if (state.requests.count >= most) return
   const endgame = isEndgame(state)
   let dueMs = endgame ? now : Infinity
   for (let load = 0; load < requestsPerLink(state, load); load++) {

@@ -111,8 +111,12 @@ export interface SessionState {
   askDueMs: number
   /** Pieces that some peer told us alone of and that we have not looked at. */
   offeredCount: number
+  /** Links that said that they fetch something. */
+  fetchingCount: number
   /** Links that were not asked what they have. */
   unaskedCount: number
+  /** Some links have not been told of some of our pieces. */
+  hasUntold: boolean
   /** When peers are told of new pieces; and when they last were. */
   haveDueMs: number | undefined
   haveToldMs: number
@@ -168,7 +172,9 @@ export function createSession(init: SessionInit): SessionState {
     expireAtMs: 0,
     askDueMs: 0,
     offeredCount: 0,
+    fetchingCount: 0,
     unaskedCount: 0,
+    hasUntold: false,
     haveDueMs: undefined,
     haveToldMs: 0,
   }
