@@ -124,16 +124,16 @@ function tellHaves(state: SessionState, now: number, flush: boolean, effects: Ef
   if (state.haveDueMs !== undefined && now < state.haveDueMs && !flush && state.phase === 'loading') return
   const due = state.haveToldMs + state.tuning.haveDelayMs
   state.haveDueMs = undefined
-  if (!state.hasUntold) return
+  if (state.untold.count === 0) return
   for (const link of state.nearestFirst) {
-    if (link.untold.length === 0) continue
+    const pieces = link.wants ? state.untold.of(link) : []
+    if (pieces.length === 0) continue
     if (now < due && !flush && state.phase === 'loading') {
       state.haveDueMs = due
       return
     }
     state.haveToldMs = now
-    effects.push({ type: 'tell-have', link: link.id, pieces: link.untold })
-    link.untold = []
+    effects.push({ type: 'tell-have', link: link.id, pieces })
   }
-  state.hasUntold = false
+  state.untold.clear()
 }

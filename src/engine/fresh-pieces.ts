@@ -15,16 +15,13 @@ export function announceFresh(state: SessionState, piece: number, now: number): 
 
 /** A piece that is ours from now on, to be told to all who want to know. */
 export function announce(state: SessionState, piece: number): void {
-  state.hasUntold = true
-  for (const link of state.nearestFirst) if (link.wants) link.untold.push(piece)
+  state.untold.add(piece)
 }
 
 /** The first to know has it, or does not take it: the others are told. */
 export function releaseFresh(state: SessionState, piece: number): void {
   const told = forgetFresh(state, piece)
-  if (!told) return
-  state.hasUntold = true
-  for (const link of state.nearestFirst) if (link.wants && link.id !== told.link) link.untold.push(piece)
+  if (told) state.untold.add(piece, told.link)
 }
 
 /** The piece is for nobody in particular any more. */

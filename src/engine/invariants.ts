@@ -42,8 +42,6 @@ export function checkInvariants(state: SessionState): string[] {
   expect(state.unaskedCount === unasked, `${unasked} links were not asked what they have, not ${state.unaskedCount}`)
   const fetching = state.nearestFirst.filter((link) => link.fetching.length > 0).length
   expect(state.fetchingCount === fetching, `${fetching} links fetch something, not ${state.fetchingCount}`)
-  const untold = state.nearestFirst.some((link) => link.untold.length > 0)
-  expect(state.hasUntold || !untold, 'it is known that links have not been told of pieces')
   expect(state.nearestFirst.length === state.links.size, 'every link has its place by distance')
   for (const piece of state.sole) {
     expect(stored.has(piece) && availability.count(piece) === 0, `piece ${piece} is here and nowhere near`)

@@ -56,7 +56,6 @@ export function learnCopy(
   // Who begins to ask is answered, even with nothing: silence would be taken for slowness. It is told anew if it
   // was told before: what came since then was not kept for it.
   if (asks) tellCopy(state, link, effects)
-  else if (!link.wants) link.untold = []
 }
 
 export function learnHave(state: SessionState, link: LinkState, piece: number): void {
@@ -98,12 +97,11 @@ export function learnFetching(
 
 export function forgetLink(link: LinkState): void {
   link.wants = false
-  link.untold = []
 }
 
 /** All that a peer needs to know of us at once; from then on it is told what changes. */
 export function tellCopy(state: SessionState, link: LinkState, effects: Effect[]): void {
-  link.untold = []
+  link.toldUpTo = state.untold.end
   effects.push({ type: 'tell-copy', link: link.id, wants: state.wanted })
   const runs = runsOf(state)
   if (runs.length > 0) effects.push({ type: 'tell-fetching', link: link.id, runs })

@@ -27,8 +27,8 @@ export interface LinkState {
   fetching: readonly PieceRun[]
   /** When it last gave a sign that it goes on fetching. */
   fetchingMs: number
-  /** Our pieces that it has not been told of yet. */
-  untold: number[]
+  /** Up to where in the session's list of untold pieces it knows all. */
+  toldUpTo: number
   /** Pieces that it is to be told of before all others. */
   untoldFresh: number[]
   /** Pieces of which it told us alone, to be asked for on top of everything else. */
@@ -52,7 +52,7 @@ export function createLink(id: LinkId, distance: number, weYield: boolean, piece
     distrusted: false,
     fetching: [],
     fetchingMs: 0,
-    untold: [],
+    toldUpTo: 0,
     untoldFresh: [],
     offered: [],
     freshCount: 0,

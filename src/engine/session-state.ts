@@ -8,6 +8,7 @@ import type { LinkState } from './link-state.ts'
 import { RequestBook } from './request-book.ts'
 import type { LinkId } from './session-event.ts'
 import { defaultTuning, type SessionTuning } from './session-tuning.ts'
+import { UntoldPieces } from './untold-pieces.ts'
 
 /** Pieces that we are reading from the origin, in order. */
 export interface OriginRun {
@@ -82,6 +83,7 @@ export interface SessionState {
   readonly lease: LeaseState
   /** Pieces that we brought in and that no near peer has. */
   readonly sole: Set<number>
+  readonly untold: UntoldPieces
   /** Pieces that we brought in and that one peer alone has been told of. */
   readonly fresh: Map<number, FreshPiece>
   phase: SessionPhase
@@ -115,8 +117,6 @@ export interface SessionState {
   fetchingCount: number
   /** Links that were not asked what they have. */
   unaskedCount: number
-  /** Some links have not been told of some of our pieces. */
-  hasUntold: boolean
   /** When peers are told of new pieces; and when they last were. */
   haveDueMs: number | undefined
   haveToldMs: number
@@ -153,6 +153,7 @@ export function createSession(init: SessionInit): SessionState {
     },
     lease: createLease(layout.pieceCount),
     sole: new Set(),
+    untold: new UntoldPieces(),
     fresh: new Map(),
     phase: init.complete ? 'complete' : 'idle',
     wanted: false,
@@ -174,7 +175,6 @@ export function createSession(init: SessionInit): SessionState {
     offeredCount: 0,
     fetchingCount: 0,
     unaskedCount: 0,
-    hasUntold: false,
     haveDueMs: undefined,
     haveToldMs: 0,
   }

@@ -39,7 +39,6 @@ const damage: Record<string, (state: SessionState) => void> = {
   },
   '0 links were not asked what they have, not 1': (state) => (state.unaskedCount = 1),
   '0 links fetch something, not 1': (state) => (state.fetchingCount = 1),
-  'it is known that links have not been told of pieces': (state) => state.links.get(1)?.untold.push(0),
   'has nothing to be asked for while links are not looked at': (state) => {
     for (const request of state.requests.all()) state.requests.remove(request)
     for (const link of state.links.values()) link.openCount = 1
