@@ -2,8 +2,11 @@ import type { Schedule } from './schedule.ts'
 
 /** A pull may take so much longer than one that goes to the origin at once; counted from when its node began, or its fault was noticed. */
 const usualPatienceMs = 4000
-/** A tracker that grants nothing is doubted after three seconds; then it is drawn who reads, in the worst case four times. */
-const misledPatienceMs = 4500
+/**
+ * A tracker that grants nothing is doubted after three seconds; then it is drawn who reads, in the worst case four times; and where
+ * uplinks are slow, the others wait for what that one gives.
+ */
+const misledPatienceMs = 6000
 /** Ranks on the other side are tried twice, for more than half a second each, and a new tracker waits for a second. */
 const cutOffPatienceMs = 5000
 /** Regions wait for each other, too: what is not here in two seconds is taken from there. */

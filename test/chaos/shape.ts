@@ -63,7 +63,9 @@ export function drawShape(wanted: ShapeOptions): Shape {
   }))
   const nearest = ranked.toSorted((a, b) => compareRank(a, b, place)).map(({ key }) => ranked.findIndex((of) => of.key === key))[0] ?? 0
   const { pairs, knows } = drawViews(random, { count, total, nearest, fault, views: wanted.views })
-  const pieceMs = Array.from({ length: total }, () => 10 + random.below(60))
+  // Where uplinks are slower than the origin, fetchers are ahead of what others take from them.
+  const slowness = random.next() < 0.3 ? 6 : 1
+  const pieceMs = Array.from({ length: total }, () => slowness * (10 + random.below(60)))
   const nodes = ranked.map((of, index) => ({
     seat: seatOf(of, index, { regions, knows: knows[index] ?? [], fault: index === count ? fault : undefined }),
     node: {

@@ -1,15 +1,19 @@
 import { isUnfinished } from '../../src/engine/link-state.ts'
-import { defaultTuning } from '../../src/engine/session-tuning.ts'
 import type { LittleNode } from '../support/little-node.ts'
 import type { ChaosSwarm } from './chaos-swarm.ts'
 import type { Shape } from './shape.ts'
 
-/** How many read from the origin at first and at most, and how soon one more is added. */
+/** How many read from the origin of a region at first, alone and among others, and at most; and how soon one more is added. */
 const firstFetchers = 2
+const firstFarFetchers = 4
 const maxFetchers = 8
 const addEveryMs = 1000
 /** For so long after a crash, a partition or its end, leases of before may overlap with those of now. */
-export const graceMs = 4000
+const graceMs = 4000
+/** What a fetcher may die with: alone in its region, or with others to which the way is long. */
+const nearLostPieces = 8
+const farLostPieces = 24
+
 /** Looks at a swarm between any two events: who reads from the origin, and whether that is more than may. */
 export class Watch {
   readonly #swarm: ChaosSwarm
@@ -39,7 +43,7 @@ export class Watch {
   crashed(node: LittleNode, others: readonly LittleNode[]): number {
     const alone = this.#alone.get(node)
     this.#alone.delete(node)
-    const lostPieces = this.#shape.regions > 1 ? defaultTuning.farSoleCopies : defaultTuning.soleCopies
+    const lostPieces = this.#shape.regions > 1 ? farLostPieces : nearLostPieces
     if (!alone) return node.state.lease.pieces.count > 0 ? lostPieces : 0
     return lostPieces + [...alone].filter((piece) => !others.some(({ state }) => state.stored.has(piece))).length
   }
@@ -59,8 +63,9 @@ export class Watch {
       this.#firstMs.set(place, firstMs)
       this.mostFetchers = Math.max(this.mostFetchers, count)
       if (this.#shape.misled || time.now - this.#disturbedMs <= graceMs) continue
+      const first = this.#shape.regions > 1 ? firstFarFetchers : firstFetchers
       const added = Math.floor((time.now - firstMs) / addEveryMs)
-      const allowed = this.#issuers() * (Math.min(maxFetchers, firstFetchers + added) + this.#shape.supernodes)
+      const allowed = this.#issuers() * (Math.min(maxFetchers, first + added) + this.#shape.supernodes)
       if (count > allowed) this.#swarm.problem(`${count} nodes read from the origin where ${allowed} may`)
     }
   }
