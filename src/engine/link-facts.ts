@@ -2,7 +2,7 @@ import type { Effect } from './effect.ts'
 import { releaseFresh } from './fresh-pieces.ts'
 import { loseImports } from './lease-grant.ts'
 import { createLink, isCountedOn, type LinkState } from './link-state.ts'
-import { keptCount, runsOf } from './origin-policy.ts'
+import { isWaitedFor, keptCount, runsOf } from './origin-policy.ts'
 import { addHold, clearHolds, release } from './session-change.ts'
 import type { LinkId, SessionEvent } from './session-event.ts'
 import type { SessionState } from './session-state.ts'
@@ -45,12 +45,14 @@ export function learnCopy(
     if (!link.far) state.fedMs = now
   }
   link.answered = true
+  const offered = isWaitedFor(state, link)
   clearHolds(state, link)
   if (event.holds === 'all') {
     for (let piece = 0; piece < state.layout.pieceCount; piece++) learnHave(state, link, piece)
   } else {
     for (const piece of event.holds) learnHave(state, link, piece)
   }
+  noteOffer(state, link, offered, now)
   const asks = event.wants && !link.wants
   link.wants = event.wants
   // Who begins to ask is answered, even with nothing: silence would be taken for slowness. It is told anew if it
@@ -58,19 +60,34 @@ export function learnCopy(
   if (asks) tellCopy(state, link, effects)
 }
 
-export function learnHave(state: SessionState, link: LinkState, piece: number): void {
+function learnHave(state: SessionState, link: LinkState, piece: number): void {
   addHold(state, link, piece)
   if (state.fresh.size > 0 && state.fresh.has(piece)) releaseFresh(state, piece)
 }
 
+/** A peer has more pieces than before. */
+export function learnHaves(state: SessionState, link: LinkState, pieces: readonly number[], now: number): void {
+  const offered = isWaitedFor(state, link)
+  for (const piece of pieces) learnHave(state, link, piece)
+  link.fetchingMs = now
+  noteOffer(state, link, offered, now)
+}
+
+function noteOffer(state: SessionState, link: LinkState, offered: boolean, now: number): void {
+  if (!offered && isWaitedFor(state, link)) link.offersMs = now
+}
+
 /** A peer offers pieces to us alone. */
-export function learnFresh(state: SessionState, link: LinkState, pieces: readonly number[]): void {
+export function learnFresh(state: SessionState, link: LinkState, pieces: readonly number[], now: number): void {
+  const offered = isWaitedFor(state, link)
   for (const piece of pieces) {
     learnHave(state, link, piece)
     if (link.offered.length >= maxOffered) continue
     link.offered.push(piece)
     state.offeredCount++
   }
+  link.fetchingMs = now
+  noteOffer(state, link, offered, now)
 }
 
 /** A peer said which pieces it reads from the origin; where we read the same, one of us has to let go. */
@@ -82,8 +99,10 @@ export function learnFetching(
   effects: Effect[],
 ): void {
   state.fetchingCount += Number(event.runs.length > 0) - Number(link.fetching.length > 0)
+  const offered = isWaitedFor(state, link)
   link.fetching = event.runs
   link.fetchingMs = now
+  noteOffer(state, link, offered, now)
   // A peer that is far or not counted on is not yielded to either: we would begin again at once.
   if (!link.weYield || link.far || state.origin.only || !isCountedOn(link)) return
   for (const run of state.origin.runs.values()) {

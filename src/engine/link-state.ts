@@ -27,6 +27,8 @@ export interface LinkState {
   fetching: readonly PieceRun[]
   /** When it last gave a sign that it goes on fetching. */
   fetchingMs: number
+  /** When it last began to have or fetch something for us. */
+  offersMs: number
   /** Up to where in the session's list of untold pieces it knows all. */
   toldUpTo: number
   /** Pieces that it is to be told of before all others. */
@@ -52,6 +54,7 @@ export function createLink(id: LinkId, distance: number, weYield: boolean, piece
     distrusted: false,
     fetching: [],
     fetchingMs: 0,
+    offersMs: 0,
     toldUpTo: 0,
     untoldFresh: [],
     offered: [],

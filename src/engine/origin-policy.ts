@@ -64,11 +64,15 @@ const maxToldRuns = 64
  */
 export function losePatience(state: SessionState, now: number): void {
   if (now - state.movedMs < state.tuning.idleMs || !state.origin.usable) return
-  for (const link of state.nearestFirst) if (isCountedOn(link) && isWaitedFor(state, link)) link.score.failed(now)
+  for (const link of state.nearestFirst) {
+    // Who began a moment ago could not give anything yet.
+    const isLate = now - link.offersMs >= state.tuning.idleMs
+    if (isLate && isCountedOn(link) && isWaitedFor(state, link)) link.score.failed(now)
+  }
 }
 
 /** Who has and fetches nothing, or is far and was not asked, is not to blame, and is asked as soon as it has something. */
-function isWaitedFor(state: SessionState, link: LinkState): boolean {
+export function isWaitedFor(state: SessionState, link: LinkState): boolean {
   return (!link.far && (link.openCount > 0 || link.fetching.length > 0)) || state.requests.countOf(link.id) > 0
 }
 

@@ -5,7 +5,7 @@ import { releaseFresh } from './fresh-pieces.ts'
 import { onAnswer } from './lease-grant.ts'
 import { onTrackerLost } from './lease-policy.ts'
 import { onSilence } from './lease-silence.ts'
-import { closeLink, forgetLink, learnCopy, learnFetching, learnFresh, learnHave, openLink } from './link-facts.ts'
+import { closeLink, forgetLink, learnCopy, learnFetching, learnFresh, learnHaves, openLink } from './link-facts.ts'
 import type { LinkState } from './link-state.ts'
 import type { OutstandingRequest } from './request-book.ts'
 import { cancelAll, endDemand, stopRuns } from './session-change.ts'
@@ -70,16 +70,10 @@ function takeIn(state: SessionState, event: SessionEvent, now: number, effects: 
       onLink(state, event.link, (link) => learnCopy(state, link, event, now, effects))
       break
     case 'link:have':
-      onLink(state, event.link, (link) => {
-        for (const piece of event.pieces) learnHave(state, link, piece)
-        link.fetchingMs = now
-      })
+      onLink(state, event.link, (link) => learnHaves(state, link, event.pieces, now))
       break
     case 'link:fresh':
-      onLink(state, event.link, (link) => {
-        learnFresh(state, link, event.pieces)
-        link.fetchingMs = now
-      })
+      onLink(state, event.link, (link) => learnFresh(state, link, event.pieces, now))
       break
     case 'link:fetching':
       onLink(state, event.link, (link) => learnFetching(state, link, event, now, effects))

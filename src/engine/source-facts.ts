@@ -64,15 +64,19 @@ export function storePiece(
   }
   state.movedMs = now
   if (!state.stored.add(piece)) return
-  if (state.origin.runs.size > 0) endReadRuns(state)
+  if (state.origin.runs.size > 0) endReadRuns(state, from === 'origin' ? piece : undefined, effects)
   if (from !== 'origin' && !imported) return announce(state, piece)
   if (state.availability.count(piece) === 0) state.sole.add(piece)
   announceFresh(state, piece, now)
 }
 
-function endReadRuns(state: SessionState): void {
+/** A run of which all is here is over; it is ended where a peer gave what it would read yet. */
+function endReadRuns(state: SessionState, read: number | undefined, effects: Effect[]): void {
   for (const run of state.origin.runs.values()) {
-    if (state.stored.firstMissing(run.first) >= run.first + run.count) state.origin.runs.delete(run.id)
+    const end = run.first + run.count
+    if (state.stored.firstMissing(run.first) < end) continue
+    state.origin.runs.delete(run.id)
+    if (read !== end - 1) effects.push({ type: 'trim', run: run.id, count: 0 })
   }
 }
 

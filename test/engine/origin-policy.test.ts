@@ -260,6 +260,26 @@ describe('fetching', () => {
     assert.deepEqual(fetched(session.effects), [[0, 1]])
   })
 
+  test('a run ends when a peer gives the last piece that it would read: one that was on its way when its link was lost', () => {
+    const session = withOrigin({ peers: [], have: '  ' })
+    const [run] = only('fetch', session.effects)
+    assert.equal(run?.count, 2)
+    assert.deepEqual(only('trim', session.tell({ type: 'piece:stored', piece: 1, from: 9 })), [])
+    assert.deepEqual(only('trim', session.give('origin', 0)), [{ type: 'trim', run: run?.run, count: 0 }])
+  })
+
+  test('a peer that begins to read, or has something, after a long silence gets its time', () => {
+    const session = drawnSession({ peers: [' ', ' '] })
+    session.tell({ type: 'demand:changed', wanted: true, originUsable: true })
+    session.wait(3500)
+    session.tell({ type: 'link:fetching', link: 1, runs: [{ first: 0, count: 1 }] })
+    session.tell({ type: 'link:have', link: 2, pieces: [0] })
+    session.wait(500)
+    for (const link of [1, 2]) assert.ok(!session.state.links.get(link)?.score.snubbed)
+    session.wait(3000)
+    for (const link of [1, 2]) assert.ok(session.state.links.get(link)?.score.snubbed)
+  })
+
   test('a peer that has nothing is not blamed when nothing comes for 3 s: it is asked as soon as it has something', () => {
     const session = drawnSession({ peers: ['*', ' '] })
     session.tell({ type: 'demand:changed', wanted: true, originUsable: true })
