@@ -3,13 +3,11 @@ import { seededRandom, type Random } from '../../src/core/random.ts'
 import type { LittleNode } from '../support/little-node.ts'
 import { noticeMs, relinkMs, type ChaosSwarm } from './chaos-swarm.ts'
 import type { Figures } from './figures.ts'
-import { mostServed, overlapPieces, patienceMs } from './promises.ts'
+import { mostServed, overlapPieces, patienceAfterHealMs, patienceMs } from './promises.ts'
 import type { Fault, Schedule } from './schedule.ts'
 import { drawShape, openSwarm, type Shape } from './shape.ts'
 import { Watch } from './watch.ts'
 
-/** A side that was cut off is served as fast as links allow, but for so long. */
-const afterHealMs = 2000
 /** Long enough for what should have ended to show. */
 const restMs = 30_000
 /** Ten times as many as the longest run has. */
@@ -118,7 +116,7 @@ class Run {
     if (victim !== 'tracker') victims.add(this.#someFetcher(random))
     const tracker = this.#swarm.nearest()
     if (victim !== 'fetcher' && tracker) victims.add(tracker)
-    this.#watch.disturbed()
+    this.#watch.disturbed(silent ? noticeMs : 0)
     const others = this.wanting.filter((node) => node.alive && !victims.has(node))
     // What two had between them, and nobody else, dies with both.
     if (victims.size > 1) this.#mayLose += this.#readBy([...victims], others)
@@ -135,7 +133,7 @@ class Run {
         this.#swarm.restart(node)
         if (this.#setBackMs.has(node)) this.#setBackMs.set(node, time.now + 2 * relinkMs)
       }
-      this.#watch.disturbed()
+      this.#watch.disturbed(0)
     })
   }
 
@@ -143,8 +141,9 @@ class Run {
     const { nodes, time } = this.#swarm
     const sides = nodes.map(() => random.below(2))
     sides[random.below(sides.length)] = 0
-    this.#watch.disturbed()
+    this.#watch.disturbed(noticeMs)
     this.#swarm.split(sides)
+    this.#setBack(time.now + noticeMs)
     if (origin === 'both sides') this.#parts = this.#swarm.parts(this.wanting)
     const cutOff = nodes.filter((node) => this.#swarm.sideOf(node) === 1)
     const others = this.wanting.filter((node) => this.#swarm.sideOf(node) === 0)
@@ -152,18 +151,17 @@ class Run {
       for (const node of cutOff) node.reachesOrigin = false
       // For the others it is as if those had crashed; what only they had is read again.
       this.#mayLose += overlapPieces + this.#readBy(cutOff, others)
-      this.#setBack(time.now + noticeMs)
       this.#check(this.untilComplete(others, 120_000), 'the side with the origin has the blob')
     }
     this.#swarm.run(time.now + healMs, () => this.#look())
     for (const node of cutOff) node.reachesOrigin = true
-    this.#watch.disturbed()
+    this.#watch.disturbed(0)
     this.#swarm.heal()
     this.#setBack(time.now + relinkMs)
     if (origin === 'one side') {
       const indexes = (of: readonly LittleNode[]): number[] => of.map(({ index }) => index)
       const lacking = cutOff.filter((node) => this.#setBackMs.has(node) && !node.complete)
-      const boundMs = this.#shape.lowerBoundMs(indexes(others), indexes(lacking)) + afterHealMs
+      const boundMs = this.#shape.lowerBoundMs(indexes(others), indexes(lacking)) + patienceAfterHealMs(this.#shape)
       const startMs = Math.max(time.now, ...lacking.map((node) => this.#setBackMs.get(node) ?? 0))
       const done = this.untilComplete(lacking, startMs + boundMs - time.now)
       this.#check(done, `the side without an origin has the blob ${Math.round(boundMs)} ms after the partition healed`)
@@ -208,7 +206,7 @@ class Run {
     const setBackMs = this.#setBackMs.get(node)
     if (setBackMs === undefined) return
     const lateMs = (this.#completeMs.get(node) ?? Infinity) - setBackMs - this.#shape.originOnlyMs
-    this.#check(lateMs <= patienceMs(this.#schedule, this.#shape.regions), `node ${node.index} took ${Math.round(lateMs)} ms longer than from the origin alone`)
+    this.#check(lateMs <= patienceMs(this.#schedule, this.#shape), `node ${node.index} took ${Math.round(lateMs)} ms longer than from the origin alone`)
   }
 
   #checkServed(): void {

@@ -32,6 +32,7 @@ export interface Shape {
   readonly wantMs: ReadonlyMap<number, number>
   readonly regions: number
   readonly supernodes: number
+  readonly slowUplinks: boolean
   readonly views: Views
   /** The tracker lies about what may be read. */
   readonly misled: boolean
@@ -64,8 +65,8 @@ export function drawShape(wanted: ShapeOptions): Shape {
   const nearest = ranked.toSorted((a, b) => compareRank(a, b, place)).map(({ key }) => ranked.findIndex((of) => of.key === key))[0] ?? 0
   const { pairs, knows } = drawViews(random, { count, total, nearest, fault, views: wanted.views })
   // Where uplinks are slower than the origin, fetchers are ahead of what others take from them.
-  const slowness = random.next() < 0.3 ? 6 : 1
-  const pieceMs = Array.from({ length: total }, () => slowness * (10 + random.below(60)))
+  const slowUplinks = random.next() < 0.3
+  const pieceMs = Array.from({ length: total }, () => (slowUplinks ? 6 : 1) * (10 + random.below(60)))
   const nodes = ranked.map((of, index) => ({
     seat: seatOf(of, index, { regions, knows: knows[index] ?? [], fault: index === count ? fault : undefined }),
     node: {
@@ -82,6 +83,7 @@ export function drawShape(wanted: ShapeOptions): Shape {
     wantMs,
     regions,
     supernodes: supernode < 0 ? 0 : 1,
+    slowUplinks,
     views: wanted.views,
     misled: fault !== undefined,
     originOnlyMs: origin.latencyMs + pieceCount * origin.pieceMs,

@@ -8,7 +8,7 @@ const firstFetchers = 2
 const firstFarFetchers = 4
 const maxFetchers = 8
 const addEveryMs = 1000
-/** For so long after a crash, a partition or its end, leases of before may overlap with those of now. */
+/** For so long after a crash, a partition or its end was noticed, leases of before may overlap with those of now. */
 const graceMs = 4000
 /** What a fetcher may die with: alone in its region, or with others to which the way is long. */
 const nearLostPieces = 8
@@ -31,9 +31,9 @@ export class Watch {
     this.#shape = shape
   }
 
-  /** A crash, a partition or its end. */
-  disturbed(): void {
-    this.#disturbedMs = this.#swarm.time.now
+  /** A crash, a partition or its end, which all have noticed after `noticeMs`. */
+  disturbed(noticeMs: number): void {
+    this.#disturbedMs = this.#swarm.time.now + noticeMs
   }
 
   /**
