@@ -4,33 +4,34 @@ import type { Shape } from './shape.ts'
 /** A pull may take so much longer than one that goes to the origin at once; counted from when its node began, or its fault was noticed. */
 const usualPatienceMs = 4000
 /** A tracker that grants nothing is doubted after three seconds; then it is drawn who reads, in the worst case four times. */
-const misledPatienceMs = 5500
+const misledPatienceMs = 6000
 /** Regions wait for each other, too: what is not here in two seconds is taken from there. */
 const regionsPatienceMs = 7000
 /** Liars in another region are asked by who starves, one after the other. */
 const farLiarsPatienceMs = 14_000
-/** Where uplinks are slow, who waited for a fault or a lie to show then waits for what the one who reads can give. */
+/** Where uplinks are slower than the origin, a node waits for what those who have the blob can give, and does not read it again itself. */
 const slowUplinksMs = 3000
-/** A side that was cut off is served as fast as links allow, but for so long; who starves in its region waits for two seconds more. */
+/** A side that was cut off is served as fast as links allow, but for so long; who finds nobody in its region starves, and is fed from another. */
 const afterHealMs = 2000
-const farAfterHealMs = 4000
+const farAfterHealMs = 6500
+const slowAfterHealMs = 2000
 
 /** What one lease lets a node read, before it or its tracker hears of others. */
 export const overlapPieces = 16
 const overlapPart = 0.02
 
 /** How much later than from the origin alone a node may have the blob. */
-export function patienceMs({ shape, fault }: Schedule, { regions, slowUplinks }: Shape): number {
-  const isCalm = fault.kind === 'none' && shape.fault === undefined
-  const slowMs = slowUplinks && !isCalm ? slowUplinksMs : 0
+export function patienceMs({ shape }: Schedule, { regions, slowUplinks }: Shape): number {
+  const slowMs = slowUplinks ? slowUplinksMs : 0
   if (shape.fault === 'introduces-liars' && regions > 1) return farLiarsPatienceMs + slowMs
   if (regions > 1) return regionsPatienceMs + slowMs
   return (shape.fault ? misledPatienceMs : usualPatienceMs) + slowMs
 }
 
 /** How much later than as fast as links allow a side without an origin may have the blob when it is linked again. */
-export function patienceAfterHealMs({ regions, views }: Shape): number {
-  return regions > 1 || views !== 'agree' ? farAfterHealMs : afterHealMs
+export function patienceAfterHealMs({ regions, views, slowUplinks }: Shape): number {
+  if (regions === 1 && views === 'agree') return afterHealMs
+  return farAfterHealMs + (slowUplinks ? slowAfterHealMs : 0)
 }
 
 export interface ReadFacts {

@@ -124,6 +124,8 @@ class Run {
       this.#mayLose += this.#watch.crashed(node, others)
       this.#swarm.crash(node, silent)
     }
+    // Who knew of each other only by those that died are apart now.
+    this.#parts = Math.max(1, this.#swarm.parts(others))
     this.#setBack(time.now + (silent ? noticeMs : 0))
     const nobodyLeft = this.wanting.every(({ alive }) => !alive)
     const backMs = restartMs ?? (nobodyLeft ? 1000 : undefined)
@@ -144,9 +146,10 @@ class Run {
     this.#watch.disturbed(noticeMs)
     this.#swarm.split(sides)
     this.#setBack(time.now + noticeMs)
-    if (origin === 'both sides') this.#parts = this.#swarm.parts(this.wanting)
     const cutOff = nodes.filter((node) => this.#swarm.sideOf(node) === 1)
     const others = this.wanting.filter((node) => this.#swarm.sideOf(node) === 0)
+    // One that comes back reads all that it lacks when it reaches the origin before it reaches the others.
+    this.#parts = this.#swarm.parts(this.wanting)
     if (origin === 'one side') {
       for (const node of cutOff) node.reachesOrigin = false
       // For the others it is as if those had crashed; what only they had is read again.
