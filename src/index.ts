@@ -38,6 +38,9 @@ export type {
   SwarmEvents,
 } from './swarm/swarm-events.ts'
 
+export type { MetricLabels, Metrics } from './metrics/metrics.ts'
+export type { MetricName } from './metrics/metric-names.ts'
+
 // Where bytes live
 export { PieceStore } from './store/piece-store.ts'
 export { fsBackend } from './store/fs-backend.ts'
@@ -88,7 +91,7 @@ export type { MdnsOptions } from './discovery/mdns-discovery.ts'
 export type { DnsOptions } from './discovery/dns-discovery.ts'
 export type { Discovery, DiscoveryContext, DiscoveryPlugin, KnownPeer } from './discovery/discovery.ts'
 export { networkKeyEncrypter, parseNetworkKey } from './net/network-key.ts'
-export type { EncrypterFactory } from './net/libp2p-types.ts'
+export type { EncrypterFactory, NodeKey } from './net/libp2p-types.ts'
 export type { Libp2pNode } from './net/libp2p-node.ts'
 
 // Values

@@ -5,6 +5,7 @@ import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p, type ServiceFactoryMap } from 'libp2p'
+import type { NodeKey } from './libp2p-types.ts'
 import { limits } from '../wire/protocol.ts'
 import { newIdentitySeed } from './identity.ts'
 import { InboundGate } from './inbound-gate.ts'
@@ -12,8 +13,8 @@ import { networkKeyEncrypter } from './network-key.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 
 /**
- * What the swarm uses of a libp2p 3 node; `createLibp2p` makes one. It needs the identify service, and a transport, an
- * encrypter and a muxer in common with its peers.
+ * What the swarm uses of a libp2p 3 node; `createLibp2p` makes one. It needs the identify service, a transport, an
+ * encrypter and a muxer in common with its peers, and an Ed25519 identity, by which it signs what pieces hash to.
  * @public
  */
 export type Libp2pNode = Pick<
@@ -30,7 +31,10 @@ export type Libp2pNode = Pick<
   | 'peerStore'
   | 'removeEventListener'
   | 'unhandle'
->
+> & {
+  /** Nodes that `createLibp2p` made have it, though their type does not say so. */
+  readonly components?: { readonly privateKey: NodeKey } | undefined
+}
 
 /** Settings of {@link createDefaultNode}. */
 export interface DefaultNodeSettings {

@@ -29,3 +29,14 @@ export type ReceivedBytes = Parameters<Libp2pMessageStream['push']>[0]
 export type ConnectionGater = NonNullable<Libp2pInit['connectionGater']>
 /** A connection that was accepted and not yet secured. */
 export type RawConnection = Parameters<NonNullable<ConnectionGater['denyInboundConnection']>>[0]
+
+/**
+ * A node's private key, as libp2p holds it.
+ * @public
+ */
+export interface NodeKey {
+  /** `Ed25519`, where it is to be of use. */
+  readonly type: string
+  /** Of an Ed25519 key: 32 bytes of the private, then 32 of the public one. */
+  readonly raw: Uint8Array
+}

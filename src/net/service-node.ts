@@ -1,5 +1,6 @@
 import type { Libp2p } from 'libp2p'
 import type { Libp2pNode } from './libp2p-node.ts'
+import type { NodeKey } from './libp2p-types.ts'
 
 /**
  * The parts that libp2p gives its services, as far as a swarm uses them.
@@ -9,6 +10,7 @@ export type ServiceComponents = Pick<
   Libp2p,
   'contentRouting' | 'logger' | 'peerId' | 'peerRouting' | 'peerStore'
 > & {
+  readonly privateKey: NodeKey
   readonly events: Pick<Libp2p, 'addEventListener' | 'removeEventListener'>
   readonly addressManager: { getAddresses: Libp2p['getMultiaddrs'] }
   readonly connectionManager: {
@@ -23,6 +25,7 @@ export function nodeOfComponents(components: ServiceComponents): Libp2pNode {
   const { connectionManager, events, registrar } = components
   return {
     peerId: components.peerId,
+    components: { privateKey: components.privateKey },
     logger: components.logger,
     peerStore: components.peerStore,
     contentRouting: components.contentRouting,

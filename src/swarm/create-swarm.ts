@@ -12,6 +12,7 @@ import { dht } from '../discovery/dht-discovery.ts'
 import { guestsPerLink } from '../engine/links.ts'
 import { mdns } from '../discovery/mdns-discovery.ts'
 import { peers } from '../discovery/static-discovery.ts'
+import { noMetrics } from '../metrics/metrics.ts'
 import { loadIdentitySeed } from '../net/identity.ts'
 import { createDefaultNode, type Libp2pNode } from '../net/libp2p-node.ts'
 import { parseNetworkKey } from '../net/network-key.ts'
@@ -63,6 +64,7 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
         clock,
         random,
         logger,
+        metrics: options.metrics ?? noMetrics,
         emit,
         selfId: node.peerId.toMultihash().bytes,
         closedNetwork: settings.networkKey !== undefined,

@@ -4,6 +4,7 @@ import type { Logger } from '../core/log.ts'
 import type { Origin } from '../core/origin.ts'
 import type { Random } from '../core/random.ts'
 import type { LinkId } from '../engine/session-event.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { Link } from '../net/link.ts'
 import type { BlobHistories } from './blob-history.ts'
 import type { Leases } from './leases.ts'
@@ -46,6 +47,7 @@ export interface SwarmContext {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  readonly metrics: Metrics
   readonly emit: Emit
   /** Our peer id, in its binary form. */
   readonly selfId: Uint8Array

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { DiscoveryPlugin } from '../discovery/discovery.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import type { Libp2pNode } from '../net/libp2p-node.ts'
 import type { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { PieceStore } from '../store/piece-store.ts'
@@ -68,6 +69,8 @@ export interface SwarmOptions {
   /** `never` for isolated networks: the origin is never asked. @defaultValue `'auto'` */
   origin?: 'auto' | 'never' | undefined
   limits?: LimitOptions | undefined
+  /** Where figures go; docs/metrics.md lists them. @defaultValue nowhere */
+  metrics?: Metrics | undefined
   /** @defaultValue a logger that says nothing */
   logger?: Logger | undefined
   /** @defaultValue the machine's clock */

@@ -2,6 +2,7 @@ import type { Digest } from '../../src/core/digest.ts'
 import type { Logger } from '../../src/core/log.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { seededRandom } from '../../src/core/random.ts'
+import { noMetrics } from '../../src/metrics/metrics.ts'
 import type { LinkId } from '../../src/engine/session-event.ts'
 import type { Link, PieceSink } from '../../src/net/link.ts'
 import { memoryBackend } from '../../src/store/memory-backend.ts'
@@ -111,6 +112,7 @@ export async function scriptedNode(
     clock,
     random: seededRandom(1),
     logger,
+    metrics: noMetrics,
     emit: (name) => void events.push(name),
     selfId: Buffer.from('self'),
     closedNetwork,

@@ -1,0 +1,27 @@
+/** What a metric counts or shows. */
+export interface MetricFacts {
+  readonly kind: 'counter' | 'gauge'
+  readonly help: string
+  /** Names of its labels. */
+  readonly labels: readonly string[]
+}
+
+/** All metrics of a node, by name: base units, `_total` for counters. docs/metrics.md lists them. */
+export const metricNames = {
+  damselfly_wasted_bytes_total: {
+    kind: 'counter',
+    help: 'Bytes taken from peers and thrown away: corrupt, refuted, mismatch',
+    labels: ['reason'],
+  },
+  damselfly_claims_refuted_total: {
+    kind: 'counter',
+    help: 'Claims that turned out false, by how that showed: origin, digest',
+    labels: ['by'],
+  },
+} as const satisfies Record<string, MetricFacts>
+
+/**
+ * Name of a metric.
+ * @public
+ */
+export type MetricName = keyof typeof metricNames
