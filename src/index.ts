@@ -28,10 +28,12 @@ export type { StoredImage } from './swarm/stored-image.ts'
 export type { SeedHandle, SeedSource } from './swarm/seeding.ts'
 export type { LinkStats, SwarmStats } from './swarm/swarm-stats.ts'
 export type { ExplainedPeer, Explanation } from './swarm/explanation.ts'
+export type { BanReason } from './trust/ban-list.ts'
 export type { BlobHistoryEvent, OriginReason, TimedBlobEvent } from './swarm/blob-history.ts'
 export type {
   BlobEvent,
   BlobStoredEvent,
+  PeerBannedEvent,
   PeerDistrustedEvent,
   PeerEvent,
   PieceStoredEvent,

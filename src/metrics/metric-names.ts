@@ -13,6 +13,16 @@ export const metricNames = {
     help: 'Bytes taken from peers and thrown away: corrupt, refuted, mismatch',
     labels: ['reason'],
   },
+  damselfly_bans_total: {
+    kind: 'counter',
+    help: 'Peers that were banned: piece-hash, claim, protocol, limit',
+    labels: ['reason'],
+  },
+  damselfly_bans_reversed_total: {
+    kind: 'counter',
+    help: 'Bans that were taken back, as what they rested on fell',
+    labels: ['reason'],
+  },
   damselfly_claims_refuted_total: {
     kind: 'counter',
     help: 'Claims that turned out false, by how that showed: origin, digest',

@@ -8,9 +8,11 @@ import { createLibp2p, type Libp2p, type ServiceFactoryMap } from 'libp2p'
 import type { NodeKey } from './libp2p-types.ts'
 import { limits } from '../wire/protocol.ts'
 import { newIdentitySeed } from './identity.ts'
+import { connectionGater, type Refusals } from './connection-gater.ts'
 import { InboundGate } from './inbound-gate.ts'
 import { networkKeyEncrypter } from './network-key.ts'
 import { noiseCrypto } from './noise-crypto.ts'
+import { TrustedRanges } from './trusted-ranges.ts'
 
 /**
  * What the swarm uses of a libp2p 3 node; `createLibp2p` makes one. It needs the identify service, a transport, an
@@ -46,6 +48,10 @@ export interface DefaultNodeSettings {
   networkKey?: Uint8Array | undefined
   /** Connections of all protocols together, beyond which libp2p closes or refuses some. @defaultValue `300` */
   maxConnections?: number | undefined
+  /** Where the limits per address do not count. @defaultValue private ranges; everywhere with a network key */
+  ranges?: TrustedRanges | undefined
+  /** Whom to have nothing to do with. @defaultValue nobody */
+  refusals?: Refusals | undefined
   /** libp2p services by name, added to identify and ping: discovery brings its own. */
   services?: ServiceFactoryMap | undefined
 }
@@ -57,7 +63,8 @@ const mib = 1024 * 1024
  * that whoever wants to answer from the first connection on can register before.
  */
 export async function createDefaultNode(settings: DefaultNodeSettings = {}): Promise<Libp2p> {
-  const { listen = ['/ip4/0.0.0.0/tcp/0'], networkKey, maxConnections = 300, services } = settings
+  const { listen = ['/ip4/0.0.0.0/tcp/0'], networkKey, maxConnections = 300, services, refusals } = settings
+  const ranges = settings.ranges ?? new TrustedRanges(undefined, networkKey !== undefined)
   const seed = settings.identitySeed ?? newIdentitySeed()
   const encrypter = noise({ crypto: noiseCrypto })
   return createLibp2p({
@@ -73,7 +80,7 @@ export async function createDefaultNode(settings: DefaultNodeSettings = {}): Pro
     connectionEncrypters: [networkKey ? networkKeyEncrypter(networkKey, encrypter) : encrypter],
     streamMuxers: [yamux(muxerSettings)],
     services: { ...services, identify: identify(), ping: ping() },
-    connectionGater: new InboundGate({ exempt: networkKey !== undefined }).asConnectionGater(),
+    connectionGater: connectionGater(new InboundGate({ ranges }), refusals),
     connectionManager: {
       maxConnections,
       // The gate limits by address instead: libp2p would refuse the sixth node of one host or NAT in a second.

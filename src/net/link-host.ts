@@ -27,6 +27,8 @@ export interface LinkHostInit {
   readonly logger: Logger
   /** Links open at once, whoever opened them. */
   readonly maxLinks: number
+  /** Whether to have nothing to do with a peer. @defaultValue nobody is refused */
+  readonly isBanned?: ((peerId: string) => boolean) | undefined
 }
 
 /** Opens links, answers those who open one to us, and keeps one to each peer at most. */
@@ -84,7 +86,7 @@ export class LinkHost {
    *
    * @param target - where the node is; without a peer id, whoever answers there
    * @throws {@link PeerError} `ERR_PEER_UNREACHABLE`, `ERR_PEER_PROTOCOL` when it is none of our nodes,
-   * `ERR_PEER_LIMIT` when `maxLinks` are open
+   * `ERR_PEER_LIMIT` when `maxLinks` are open, `ERR_PEER_REFUSED` when the peer is banned
    * @throws `signal.reason` when aborted
    */
   async dial(target: DialTarget, options: AbortOptions = {}): Promise<Link> {
@@ -92,6 +94,7 @@ export class LinkHost {
     const open = target.peerId === undefined ? undefined : this.#links.get(target.peerId)
     if (open) return open
     if (!this.#running) throw unreachable('this node is not started, or was closed')
+    if (target.peerId !== undefined && this.#isBanned(target.peerId)) throw banned()
     if (this.#isFull) throw this.#full()
     const key = target.peerId ?? target.addresses.toSorted().join(' ')
     return this.#dials.join(key, (signal) => this.#connect(target, signal), options.signal)
@@ -150,7 +153,7 @@ export class LinkHost {
   readonly #onControlStream = (stream: Libp2pStream, connection: Libp2pConnection): void => {
     const peerId = connection.remotePeer.toString()
     const link = this.#links.get(peerId)
-    if (!this.#running || (link ? this.#isToStay(link) : this.#isFull)) {
+    if (!this.#running || this.#isBanned(peerId) || (link ? this.#isToStay(link) : this.#isFull)) {
       stream.abort(new PeerError('ERR_PEER_REFUSED', 'no link to this peer is wanted now'))
       return
     }
@@ -190,6 +193,7 @@ export class LinkHost {
     const { clock, handlers, logger } = this.#init
     const peerId = facts.connection.remotePeer.toString()
     const before = this.#links.get(peerId)
+    if (this.#isBanned(peerId)) throw banned()
     if (!before && this.#isFull) throw this.#full()
     const link = new PeerLink({
       ...facts,
@@ -228,6 +232,10 @@ export class LinkHost {
     return Buffer.compare(ours, connection.remotePeer.toMultihash().bytes) < 0
   }
 
+  #isBanned(peerId: string): boolean {
+    return this.#init.isBanned?.(peerId) ?? false
+  }
+
   get #isFull(): boolean {
     return this.#links.size >= this.#init.maxLinks
   }
@@ -246,6 +254,10 @@ function notOpened(cause: unknown): PeerError {
   return cause instanceof Error && cause.name === 'UnsupportedProtocolError'
     ? new PeerError('ERR_PEER_PROTOCOL', `the node does not speak ${controlProtocol}`, { cause })
     : unreachable('no control stream could be opened', cause)
+}
+
+function banned(): PeerError {
+  return new PeerError('ERR_PEER_REFUSED', 'this node has banned the peer for a while')
 }
 
 function replaced(): PeerError {

@@ -16,12 +16,15 @@ import { noMetrics } from '../metrics/metrics.ts'
 import { loadIdentitySeed } from '../net/identity.ts'
 import { createDefaultNode, type Libp2pNode } from '../net/libp2p-node.ts'
 import { parseNetworkKey } from '../net/network-key.ts'
+import { TrustedRanges } from '../net/trusted-ranges.ts'
 import { ManifestResolver } from '../oci/manifest-resolver.ts'
 import { fsBackend } from '../store/fs-backend.ts'
 import { PieceStore } from '../store/piece-store.ts'
+import { BanList } from '../trust/ban-list.ts'
 import type { Location } from '../wire/messages.ts'
 import type { Link } from '../net/link.ts'
 import { BlobHistories } from './blob-history.ts'
+import { PeerBans } from './peer-bans.ts'
 import { SwarmNode } from './swarm-node.ts'
 import type { LocationOptions, SwarmOptions } from './swarm-init.ts'
 import { Swarm } from './swarm.ts'
@@ -52,22 +55,25 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
   const settings = resolveOptions(options)
   const made = new CleanUp()
   try {
+    const { clock, logger, random, ranges } = settings
+    const metrics = options.metrics ?? noMetrics
+    const bans = new PeerBans({ list: new BanList(), clock, metrics, ranges })
     const store = options.store ?? made.use(await PieceStore.open(fsBackend(defaultDirectory())))
     const resolver = options.resolver ?? made.use(new ManifestResolver())
     const { node, start } = options.libp2p
       ? { node: options.libp2p, start: async () => {} }
-      : await makeNode(options, settings, made)
-    const { clock, logger, random } = settings
+      : await makeNode(options, settings, bans, made)
     const swarm = Swarm.over((emit) => {
       const context = {
         store,
         clock,
         random,
         logger,
-        metrics: options.metrics ?? noMetrics,
+        metrics,
         emit,
         selfId: node.peerId.toMultihash().bytes,
         closedNetwork: settings.networkKey !== undefined,
+        bans,
         originAllowed: settings.origin === 'auto',
         inFlightBytes: settings.memoryBytes,
         supernode: settings.supernode,
@@ -81,6 +87,7 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
         location,
         maxLinks,
         isSupernode: supernodeTest(settings),
+        bans,
         release: () => made[Symbol.asyncDispose](),
       })
     })
@@ -112,6 +119,7 @@ interface Settings {
   readonly location: Location
   readonly memoryBytes: number
   readonly maxLinks: number
+  readonly ranges: TrustedRanges
   readonly supernode: boolean
   readonly supernodes: readonly string[]
 }
@@ -143,6 +151,7 @@ function resolveOptions(options: SwarmOptions): Settings {
     location: resolveLocation(location),
     memoryBytes: checkNumber('limits.memoryBytes', limits.memoryBytes ?? defaultMemoryBytes, mib),
     maxLinks: checkNumber('limits.maxLinks', limits.maxLinks ?? (role === 'supernode' ? defaultSupernodeLinks : defaultMaxLinks), 1),
+    ranges: new TrustedRanges(limits.trustedRanges, options.network !== undefined),
     supernode: role === 'supernode',
     supernodes,
   }
@@ -174,6 +183,7 @@ function resolveLocation({ region = '', zone = '', rack = '' }: LocationOptions)
 async function makeNode(
   options: SwarmOptions,
   settings: Settings,
+  bans: PeerBans,
   made: CleanUp,
 ): Promise<{ node: Libp2pNode; start: () => Promise<void> }> {
   const { listen, identityFile } = options
@@ -183,6 +193,8 @@ async function makeNode(
     networkKey: settings.networkKey,
     maxConnections: settings.maxLinks * (1 + guestsPerLink) + otherConnections,
     identitySeed,
+    ranges: settings.ranges,
+    refusals: bans,
     services: Object.assign({}, ...settings.discovery.map((plugin) => plugin.services ?? {})),
   }).catch((cause: unknown) => cannotListen(listen, cause))
   made.defer(async () => node.stop())

@@ -6,6 +6,7 @@ import type { Random } from '../core/random.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Link } from '../net/link.ts'
+import type { Bans } from './bans.ts'
 import type { BlobHistories } from './blob-history.ts'
 import type { Leases } from './leases.ts'
 import type { PieceStore } from '../store/piece-store.ts'
@@ -54,6 +55,7 @@ export interface SwarmContext {
   /** Members of a closed network trust each other, and share what came with credentials. */
   readonly closedNetwork: boolean
   readonly originAllowed: boolean
+  readonly bans: Bans
   readonly links: ReadonlyMap<LinkId, LinkEntry>
   /** This node is a supernode: it loads for itself what others ask it for. */
   readonly supernode: boolean

@@ -1,4 +1,5 @@
 import type { Digest } from '../core/digest.ts'
+import type { BanReason } from '../trust/ban-list.ts'
 import type { TransferStats } from './transfer.ts'
 
 /**
@@ -47,6 +48,17 @@ export interface PeerDistrustedEvent extends BlobEvent {
 }
 
 /**
+ * A peer that this node has nothing to do with for a while.
+ * @public
+ */
+export interface PeerBannedEvent {
+  readonly peerId: string
+  readonly reason: BanReason
+  /** When it may come back, in milliseconds since 1970. */
+  readonly untilMs: number
+}
+
+/**
  * Events of {@link Swarm}: the noun, then what happened to it. The facts are in `event.detail`.
  * @public
  */
@@ -57,6 +69,8 @@ export interface SwarmEvents {
   'peer:unlinked': CustomEvent<PeerEvent>
   /** A peer sent wrong bytes and is not asked for that blob again. */
   'peer:distrusted': CustomEvent<PeerDistrustedEvent>
+  /** A peer was found out: its link closed, and it is refused for an hour, for longer each time. */
+  'peer:banned': CustomEvent<PeerBannedEvent>
   /** A piece came, from a peer or the origin. */
   'piece:stored': CustomEvent<PieceStoredEvent>
   /** A blob is whole, and its digest matches. */

@@ -34,6 +34,11 @@ export interface LimitOptions {
   memoryBytes?: number | undefined
   /** Links that are open at once. @defaultValue 64; 512 for a supernode */
   maxLinks?: number | undefined
+  /**
+   * Address ranges of machines that you run, like `10.0.0.0/8`: the limits per address and per prefix do not count there. Everybody is
+   * exempt in a closed network. @defaultValue loopback and the private ranges, which strangers cannot come from
+   */
+  trustedRanges?: readonly string[] | undefined
 }
 
 /**

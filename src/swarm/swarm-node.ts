@@ -22,6 +22,7 @@ import { JoinWalker } from './join-walker.ts'
 import type { Leases } from './leases.ts'
 import { LinkManager } from './link-manager.ts'
 import { placeOf } from './node-order.ts'
+import type { PeerBans } from './peer-bans.ts'
 import { Relay } from './relay.ts'
 import { Seeding } from './seeding.ts'
 import { SessionTable } from './session-table.ts'
@@ -41,6 +42,7 @@ export interface SwarmNodeInit {
   readonly node: Libp2pNode
   /** Whether a peer that says it is a supernode is one for us. */
   readonly isSupernode: (link: Link) => boolean
+  readonly bans: PeerBans
   /** Closes what was made for this node alone, in order. */
   readonly release: () => Promise<void>
 }
@@ -63,6 +65,7 @@ export class SwarmNode {
   readonly #sessions: SessionTable
   readonly #sizes: SizeFinder
   readonly #uploads: UploadService
+  readonly #detachBans: () => void
   readonly #release: () => Promise<void>
   readonly calls: Calls = new Calls()
   readonly #received = { origin: 0, peers: 0 }
@@ -101,6 +104,7 @@ export class SwarmNode {
       clock: context.clock,
       logger: context.logger,
       maxLinks: init.maxLinks * (1 + guestsPerLink),
+      isBanned: (peerId) => init.bans.isBanned(peerId),
     })
     const { location, maxLinks, isSupernode } = init
     const { supernode } = context
@@ -157,6 +161,9 @@ export class SwarmNode {
     this.blobs = new BlobFetcher({ context, sessions, topics, sizes, inline })
     this.images = new ImageFetcher(context, init.resolver, this.blobs)
     this.seeding = new Seeding(context, topics, this.blobs, this.images)
+    const { node, bans } = init
+    const { emit } = context
+    this.#detachBans = bans.attach({ node, emit, closeLink: (peerId, error) => this.#host.get(peerId)?.close(error) })
     if (supernode) sessions.relayBy(new Relay(context, this.blobs, this.calls.closing))
   }
 
@@ -211,6 +218,7 @@ export class SwarmNode {
     // One that fails does not keep the others open. The last one named is closed first.
     await using parts = new CleanUp()
     parts.defer(() => this.#release())
+    parts.defer(async () => this.#detachBans())
     parts.defer(() => this.#host.stop())
     parts.defer(async () => this.#tracker.close())
     parts.defer(() => this.#sessions.close())

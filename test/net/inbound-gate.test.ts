@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import { InboundGate } from '../../src/net/inbound-gate.ts'
+import { TrustedRanges } from '../../src/net/trusted-ranges.ts'
 import { fakeClock } from '../../src/testing/fake-clock.ts'
 
 describe('the inbound gate', () => {
   test('refuses the sixth connection of a public address within a second', () => {
     const clock = fakeClock()
-    const gate = new InboundGate({ exempt: false, clock })
+    const gate = new InboundGate({ ranges: new TrustedRanges(), clock })
     for (const address of ['192.0.2.7', '2001:db8::7']) {
       const answers = Array.from({ length: 7 }, () => gate.refuses(address))
       assert.deepEqual(answers, [false, false, false, false, false, true, true])
@@ -19,7 +20,7 @@ describe('the inbound gate', () => {
   })
 
   test('lets in any number from private addresses', () => {
-    const gate = new InboundGate({ exempt: false, clock: fakeClock() })
+    const gate = new InboundGate({ ranges: new TrustedRanges(), clock: fakeClock() })
     const addresses = [
       '127.0.0.1',
       '10.1.2.3',
@@ -36,7 +37,7 @@ describe('the inbound gate', () => {
   })
 
   test('lets in any number from anywhere in a closed network', () => {
-    const gate = new InboundGate({ exempt: true, clock: fakeClock() })
+    const gate = new InboundGate({ ranges: new TrustedRanges(undefined, true), clock: fakeClock() })
     for (let count = 0; count < 100; count++) assert.equal(gate.refuses('192.0.2.7'), false)
   })
 })

@@ -46,13 +46,14 @@ export interface TestNodeOptions extends DefaultNodeSettings {
 }
 
 export async function startNode(options: TestNodeOptions = {}): Promise<TestNode> {
-  const { clock = systemClock, maxLinks = 16, hello, ...settings } = options
-  const node = await createDefaultNode({ listen: [loopback], ...settings })
+  const { clock = systemClock, maxLinks = 16, hello, refusals } = options
+  const node = await createDefaultNode({ listen: [loopback], ...options })
   const log = new LinkLog()
   const host = new LinkHost({
     node,
     clock,
     maxLinks,
+    isBanned: (peerId) => refusals?.isBanned(peerId) ?? false,
     logger: silentLogger,
     hello: () => ({ ...plainHello, ...hello }),
     handlers: {

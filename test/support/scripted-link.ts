@@ -116,6 +116,7 @@ export async function scriptedNode(
     emit: (name) => void events.push(name),
     selfId: Buffer.from('self'),
     closedNetwork,
+    bans: { convict: () => ({ reverse() {} }), suspect() {}, isBanned: () => false },
     originAllowed: true,
     links,
     inFlightBytes,
