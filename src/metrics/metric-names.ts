@@ -6,8 +6,18 @@ export interface MetricFacts {
   readonly labels: readonly string[]
 }
 
+/**
+ * Name of a metric.
+ * @public
+ */
+export type MetricName =
+  | 'damselfly_wasted_bytes_total'
+  | 'damselfly_bans_total'
+  | 'damselfly_bans_reversed_total'
+  | 'damselfly_claims_refuted_total'
+
 /** All metrics of a node, by name: base units, `_total` for counters. docs/metrics.md lists them. */
-export const metricNames = {
+export const metricNames: Readonly<Record<MetricName, MetricFacts>> = {
   damselfly_wasted_bytes_total: {
     kind: 'counter',
     help: 'Bytes taken from peers and thrown away: corrupt, refuted, mismatch',
@@ -28,10 +38,4 @@ export const metricNames = {
     help: 'Claims that turned out false, by how that showed: origin, digest',
     labels: ['by'],
   },
-} as const satisfies Record<string, MetricFacts>
-
-/**
- * Name of a metric.
- * @public
- */
-export type MetricName = keyof typeof metricNames
+}
