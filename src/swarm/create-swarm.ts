@@ -144,7 +144,7 @@ function resolveOptions(options: SwarmOptions): Settings {
   return {
     clock: options.clock ?? systemClock,
     logger: options.logger ?? silentLogger,
-    random: seededRandom(),
+    random: options.random ?? seededRandom(),
     origin,
     discovery: [...(options.discovery ?? [dht(), mdns()]), ...(supernodes.length > 0 ? [peers(supernodes)] : [])],
     networkKey: options.network ? parseNetworkKey(options.network.key) : undefined,

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
+import type { Random } from '../core/random.ts'
 import type { DiscoveryPlugin } from '../discovery/discovery.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Libp2pNode } from '../net/libp2p-node.ts'
@@ -80,4 +81,6 @@ export interface SwarmOptions {
   logger?: Logger | undefined
   /** @defaultValue the machine's clock */
   clock?: Clock | undefined
+  /** What choices are drawn from; with one that draws the same again, and a clock that is told the time, a run can be repeated. @defaultValue another one each time */
+  random?: Random | undefined
 }
