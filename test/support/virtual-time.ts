@@ -31,13 +31,17 @@ export class VirtualTime {
 
   /** Runs what is planned until `done` holds, nothing is left, or the time is over. */
   run(untilMs: number, done: () => boolean = () => false): void {
-    while (!done()) {
-      const next = this.#heap[0]
-      if (!next || next.atMs > untilMs) return
-      this.#takeFirst()
-      this.#now = next.atMs
-      next.run()
-    }
+    while (!done() && this.step(untilMs)) continue
+  }
+
+  /** Runs the next thing that is planned; false when there is none until then. */
+  step(untilMs: number): boolean {
+    const next = this.#heap[0]
+    if (!next || next.atMs > untilMs) return false
+    this.#takeFirst()
+    this.#now = next.atMs
+    next.run()
+    return true
   }
 
   #takeFirst(): void {

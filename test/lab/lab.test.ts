@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'vitest'
+import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
+import { sharedContent } from './contents.ts'
+import { Lab } from './lab.ts'
+import type { LabNode } from './lab-node.ts'
+
+const kib = 1024
+
+async function bytesOf(blob: StoredBlob): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of blob.stream()) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function twoNodes(seed: number): Promise<{ lab: Lab; first: LabNode; second: LabNode; bytes: Buffer; fromPeers: number }> {
+  const lab = new Lab(seed)
+  const content = sharedContent(seed, 1300 * kib)
+  const layer = (node: LabNode) => ({ digest: content.digest, size: content.sizeBytes, origin: lab.origin.of(content, node.loop) })
+  const [first, second] = [await lab.addNode(), await lab.addNode()]
+  await lab.time.until(first.swarm.fetchLayer(layer(first)))
+  const blob = await lab.time.until(second.swarm.fetchLayer(layer(second)))
+  const bytes = await lab.time.until(bytesOf(blob))
+  return { lab, first, second, bytes, fromPeers: blob.stats.bytes.peers }
+}
+
+describe('the fault laboratory', () => {
+  test('carries a blob from node to node over production links, without a socket', async () => {
+    const { lab, bytes, fromPeers } = await twoNodes(1)
+    const content = sharedContent(1, 1300 * kib)
+    assert.deepEqual(bytes, Buffer.from(content.read({ offset: 0, length: content.sizeBytes })))
+    assert.equal(fromPeers, content.sizeBytes)
+    assert.equal(lab.origin.sentBytes.get(content.digest), content.sizeBytes)
+  })
+
+  test('leaves nothing behind when nodes are closed', async () => {
+    const { lab, first, second } = await twoNodes(2)
+    for (const node of [first, second]) {
+      assert.deepEqual(await lab.time.until(node.stop()), { timers: 0, streams: 0, protocols: 0 })
+    }
+  })
+
+  test('does the same for the same seed, and something else for another', async () => {
+    const traces = async (): Promise<number[]> => [(await twoNodes(3)).lab.time.trace, (await twoNodes(4)).lab.time.trace]
+    const [one, two] = [await traces(), await traces()]
+    assert.deepEqual(one, two)
+    assert.notEqual(one[0], one[1])
+  })
+})

@@ -1,0 +1,72 @@
+/**
+ * A fault laboratory: production nodes in one process, on a virtual network, in virtual time.
+ *
+ * Every node is what `createSwarm` makes, with its own store in memory; what it says to others goes as bytes through the production
+ * channels and codec, over streams of libp2p's own class. Only three things are not real: sockets (`virtual-network.ts`), time
+ * (`lab-time.ts`), and the registry (`lab-origin.ts`). All chance comes from the seed of the lab, so a run repeats itself to the byte;
+ * `lab.time.trace` says whether it did.
+ *
+ *     const lab = new Lab(1)
+ *     const content = lab.content(5 * 262_144)
+ *     const [seed, node] = [await lab.addNode(), await lab.addNode()]
+ *     await lab.time.until(seed.store.importStream(…))
+ *     const blob = await lab.time.until(node.swarm.fetchLayer({ digest, size, origin: lab.origin.of(content, node.loop) }))
+ *
+ * Nothing happens while a test awaits something by itself: time passes in `lab.time.until(promise)` and `lab.time.run(untilMs)` alone.
+ *
+ * What is what: `virtual-node.ts` is the libp2p of one process, `virtual-connection.ts`, `virtual-stream.ts` and `wire.ts` what it has
+ * to others; `network-conditions.ts` is how bad the ways are. `node-loop.ts` is the event loop and the clocks of a process, which can be
+ * blocked, set wrong and killed. `lab-disk.ts` outlives it. `lab-discovery.ts` tells nodes of each other.
+ */
+import { seededRandom, type Random } from '../../src/core/random.ts'
+import { identityOf } from './identities.ts'
+import { Directory } from './lab-discovery.ts'
+import { LabNode, type LabNodeOptions } from './lab-node.ts'
+import { LabOrigin } from './lab-origin.ts'
+import { LabTime } from './lab-time.ts'
+import { VirtualNetwork } from './virtual-network.ts'
+
+/** How a {@link Lab} differs from others. */
+export interface LabOptions {
+  readonly latencyMs?: ((from: string, to: string) => number) | undefined
+  readonly originBytesPerSecond?: number | undefined
+}
+
+/** How many identities there are to draw from: making one costs more than a small run. */
+const identities = 256
+
+export class Lab {
+  readonly random: Random
+  readonly time = new LabTime()
+  readonly network: VirtualNetwork
+  readonly directory = new Directory()
+  readonly origin: LabOrigin
+  readonly canary: string
+  readonly nodes: LabNode[] = []
+  readonly #freeIdentities = Array.from({ length: identities }, (_, number) => number)
+  #hosts = 0
+
+  constructor(seed: number, { latencyMs, originBytesPerSecond = 12_500_000 }: LabOptions = {}) {
+    this.random = seededRandom(seed)
+    this.canary = `canary-${seed}-${this.random.below(2 ** 30)}`
+    this.network = new VirtualNetwork(this.time, this.random, latencyMs ?? (() => 1 + this.random.below(10)))
+    this.origin = new LabOrigin(this.time, this.canary, originBytesPerSecond)
+  }
+
+  /** An address and an identity that no other host of this lab has. */
+  async newHost(): Promise<Pick<LabNode, 'name'> & { address: string; identity: Awaited<ReturnType<typeof identityOf>> }> {
+    const number = ++this.#hosts
+    const [identity = 0] = this.#freeIdentities.splice(this.random.below(this.#freeIdentities.length), 1)
+    return { name: `h${number}`, address: `/ip4/10.0.${number >> 8}.${number & 255}/tcp/4001`, identity: await identityOf(identity) }
+  }
+
+  /** A node that runs. */
+  async addNode(options: LabNodeOptions = {}): Promise<LabNode> {
+    const { time, network, directory, canary } = this
+    const random = seededRandom(this.random.below(2 ** 32))
+    const node = new LabNode({ ...options, ...(await this.newHost()), time, network, directory, random, canary })
+    this.nodes.push(node)
+    await time.until(node.start())
+    return node
+  }
+}
