@@ -3,7 +3,7 @@ import { releaseFresh } from './fresh-pieces.ts'
 import { loseImports } from './lease-grant.ts'
 import { createLink, isCountedOn, type LinkState } from './link-state.ts'
 import { isWaitedFor, keptCount, runsOf } from './origin-policy.ts'
-import { addHold, clearHolds, release } from './session-change.ts'
+import { addHold, clearHolds, release, removeHold } from './session-change.ts'
 import type { LinkId, SessionEvent } from './session-event.ts'
 import type { SessionState } from './session-state.ts'
 
@@ -106,11 +106,23 @@ export function learnFetching(
   // A peer that is far or not counted on is not yielded to either: we would begin again at once.
   if (!link.weYield || link.far || state.origin.only || !isCountedOn(link)) return
   for (const run of state.origin.runs.values()) {
+    if (run.settles) continue
     const kept = keptCount(run, link.fetching, state)
     if (kept === run.count) continue
     run.count = kept
     if (kept === 0) state.origin.runs.delete(run.id)
     effects.push({ type: 'trim', run: run.id, count: kept })
+  }
+}
+
+/** Of these pieces nobody can say any more what the peer's are to hash to. */
+export function loseHolds(state: SessionState, link: LinkState, pieces: readonly number[], effects: Effect[]): void {
+  for (const piece of pieces) {
+    removeHold(state, link, piece)
+    const request = state.requests.find(link.id, piece)
+    if (!request || request.arrived) continue
+    effects.push({ type: 'cancel', link: link.id, piece })
+    release(state, request)
   }
 }
 

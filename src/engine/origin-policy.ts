@@ -20,13 +20,28 @@ const unsharedRuns = 2
 
 /** Reads from the origin what a lease allows and peers cannot give, as far as others take it. */
 export function fetchFromOrigin(state: SessionState, now: number, effects: Effect[]): void {
+  settleDoubts(state, now, effects)
   while (mayFetch(state, now)) {
     const run = planRun(state, now)
     if (!run) return
-    const id = state.nextRun++
-    state.origin.runs.set(id, { id, ...run, movedMs: now })
-    effects.push({ type: 'fetch', run: id, first: run.first, count: run.count })
+    startRun(state, run, false, now, effects)
   }
+}
+
+/** One at a time, with no lease: it is rare, and everything that rests on the piece waits for it. */
+function settleDoubts(state: SessionState, now: number, effects: Effect[]): void {
+  const { origin } = state
+  const [piece] = origin.doubted
+  if (piece === undefined || state.phase !== 'loading' || !origin.usable) return
+  if (now < origin.backoffUntilMs || now < origin.retryAtMs) return
+  for (const run of origin.runs.values()) if (run.settles || inRuns([run], piece)) return
+  startRun(state, { first: piece, count: 1 }, true, now, effects)
+}
+
+function startRun(state: SessionState, run: PieceRun, settles: boolean, now: number, effects: Effect[]): void {
+  const id = state.nextRun++
+  state.origin.runs.set(id, { id, ...run, movedMs: now, settles })
+  effects.push({ type: 'fetch', run: id, first: run.first, count: run.count })
 }
 
 /** Whether a session may turn to the origin at this time. */
@@ -49,7 +64,7 @@ export function hasSettled(state: SessionState, now: number): boolean {
 
 /** What we are reading from the origin or bringing in from another region, as peers are told. */
 export function runsOf(state: SessionState): PieceRun[] {
-  const runs = [...state.origin.runs.values()].map(({ first, count }) => ({ first, count }))
+  const runs = [...state.origin.runs.values()].filter(({ settles }) => !settles).map(({ first, count }) => ({ first, count }))
   if (state.lease.imports.size === 0) return runs
   const asked = [...state.lease.imports].filter((piece) => state.requests.of(piece).length > 0)
   return [...runs, ...runsFrom(asked.toSorted((a, b) => a - b), maxToldRuns - runs.length)]
@@ -80,7 +95,7 @@ export function isWaitedFor(state: SessionState, link: LinkState): boolean {
 export function endOvertakenRuns(state: SessionState, now: number, effects: Effect[]): void {
   if (state.origin.only || state.origin.runs.size === 0) return
   for (const run of state.origin.runs.values()) {
-    if (now - run.movedMs < state.tuning.fetchStaleMs || !isHeldByPeers(state, run, now)) continue
+    if (run.settles || now - run.movedMs < state.tuning.fetchStaleMs || !isHeldByPeers(state, run, now)) continue
     state.origin.runs.delete(run.id)
     effects.push({ type: 'trim', run: run.id, count: 0 })
   }

@@ -11,6 +11,9 @@ export type RequestOutcome =
   | { readonly kind: 'absent' }
   | { readonly kind: 'busy'; readonly retryAfterMs: number }
 
+/** How a session goes on after a mismatch: as before, from the origin alone, or not at all. */
+export type AfterMismatch = 'load' | 'origin' | 'peer-mismatch' | 'origin-mismatch'
+
 /** Everything the world can tell a session. */
 export type SessionEvent =
   | {
@@ -81,5 +84,20 @@ export type SessionEvent =
   /** The tracker that gave the lease is gone. */
   | { readonly type: 'tracker:lost' }
   /** The whole blob was hashed. */
-  | { readonly type: 'blob:checked'; readonly ok: boolean }
+  | { readonly type: 'blob:checked'; readonly ok: true }
+  | {
+      /** The whole does not match: these pieces are not to be kept. */
+      readonly type: 'blob:checked'
+      readonly ok: false
+      readonly drop: readonly number[]
+      readonly then: AfterMismatch
+    }
+  /** What these pieces rested on turned out false. */
+  | { readonly type: 'pieces:refuted'; readonly pieces: readonly number[] }
+  /** A link cannot be asked for these pieces any more: nobody can check what it would send. */
+  | { readonly type: 'link:lost'; readonly link: LinkId; readonly pieces: readonly number[] }
+  /** What a piece is stands in doubt: the origin is to say, whether the piece is here or not. */
+  | { readonly type: 'piece:doubted'; readonly piece: number }
+  /** Peers have cost enough: what is missing comes from the origin. */
+  | { readonly type: 'peers:spent' }
   | { readonly type: 'tick' }

@@ -16,6 +16,8 @@ export interface OriginRun {
   readonly first: number
   count: number
   movedMs: number
+  /** It reads one piece, here or not, because what that piece is stands in doubt. */
+  readonly settles: boolean
 }
 
 export interface OriginState {
@@ -23,6 +25,8 @@ export interface OriginState {
   usable: boolean
   /** All missing pieces are taken from the origin: peers' bytes did not match. */
   only: boolean
+  /** Pieces of which the origin is to say what they are. */
+  readonly doubted: Set<number>
   readonly runs: Map<number, OriginRun>
   /** What peers were last told of the runs, and when. */
   told: readonly PieceRun[]
@@ -72,8 +76,6 @@ export interface SessionState {
   readonly startPiece: number
   readonly stored: Bitfield
   readonly fromOrigin: Bitfield
-  /** Which link gave each piece that did not come from the origin; -1 is unknown. */
-  readonly givers: Int32Array
   readonly links: Map<LinkId, LinkState>
   /** The same links, nearest first. */
   readonly nearestFirst: LinkState[]
@@ -135,7 +137,6 @@ export function createSession(init: SessionInit): SessionState {
     startPiece: Math.floor(init.startFraction * layout.pieceCount),
     stored,
     fromOrigin: init.fromOrigin,
-    givers: new Int32Array(layout.pieceCount).fill(-1),
     links: new Map(),
     nearestFirst: [],
     availability,
@@ -143,6 +144,7 @@ export function createSession(init: SessionInit): SessionState {
     origin: {
       usable: init.originUsable,
       only: false,
+      doubted: new Set(),
       runs: new Map(),
       told: [],
       toldMs: 0,

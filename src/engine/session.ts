@@ -5,13 +5,14 @@ import { releaseFresh } from './fresh-pieces.ts'
 import { onAnswer } from './lease-grant.ts'
 import { onTrackerLost } from './lease-policy.ts'
 import { onSilence } from './lease-silence.ts'
-import { closeLink, forgetLink, learnCopy, learnFetching, learnFresh, learnHaves, openLink } from './link-facts.ts'
+import { closeLink, forgetLink, learnCopy, learnFetching, learnFresh, learnHaves, loseHolds, openLink } from './link-facts.ts'
 import type { LinkState } from './link-state.ts'
 import type { OutstandingRequest } from './request-book.ts'
 import { cancelAll, endDemand, stopRuns } from './session-change.ts'
 import type { LinkId, SessionEvent } from './session-event.ts'
 import type { SessionState } from './session-state.ts'
-import { endRequest, endRun, failRun, rejectBlob, storePiece } from './source-facts.ts'
+import { rejectBlob, refutePieces, turnToOrigin } from './rejected-pieces.ts'
+import { endRequest, endRun, failRun, storePiece } from './source-facts.ts'
 
 /**
  * Tells a session what happened at `now` (milliseconds, only growing); returns what is to be done.
@@ -141,7 +142,19 @@ function takeIn(state: SessionState, event: SessionEvent, now: number, effects: 
       break
     case 'blob:checked':
       if (event.ok) state.phase = 'complete'
-      else rejectBlob(state, effects)
+      else rejectBlob(state, event, effects)
+      break
+    case 'pieces:refuted':
+      refutePieces(state, event.pieces, effects)
+      break
+    case 'link:lost':
+      onLink(state, event.link, (link) => loseHolds(state, link, event.pieces, effects))
+      break
+    case 'piece:doubted':
+      state.origin.doubted.add(event.piece)
+      break
+    case 'peers:spent':
+      turnToOrigin(state)
       break
     case 'tick':
       break

@@ -1,10 +1,9 @@
 import { pieceRange } from '../core/piece-layout.ts'
-import type { Effect, FailReason } from './effect.ts'
-import { tellCopy } from './link-facts.ts'
+import type { Effect } from './effect.ts'
 import type { OutstandingRequest } from './request-book.ts'
-import { announce, announceFresh, forgetFresh } from './fresh-pieces.ts'
+import { announce, announceFresh } from './fresh-pieces.ts'
 import { settleLease } from './lease-grant.ts'
-import { closePiece, distrust, fail, openPiece, release, removeHold } from './session-change.ts'
+import { closePiece, distrust, release, removeHold } from './session-change.ts'
 import type { LinkId, RequestOutcome, SessionEvent } from './session-event.ts'
 import type { SessionState } from './session-state.ts'
 
@@ -55,12 +54,10 @@ export function storePiece(
     state.origin.movedMs = now
     state.rateBytes += length
     state.originRateBytes += length
-  } else {
-    state.givers[piece] = from
-    if (imported) {
-      state.originRateBytes += pieceRange(state.layout, piece).length
-      state.origin.movedMs = now
-    }
+    state.origin.doubted.delete(piece)
+  } else if (imported) {
+    state.originRateBytes += pieceRange(state.layout, piece).length
+    state.origin.movedMs = now
   }
   state.movedMs = now
   if (!state.stored.add(piece)) return
@@ -73,6 +70,7 @@ export function storePiece(
 /** A run of which all is here is over; it is ended where a peer gave what it would read yet. */
 function endReadRuns(state: SessionState, read: number | undefined, effects: Effect[]): void {
   for (const run of state.origin.runs.values()) {
+    if (run.settles) continue
     const end = run.first + run.count
     if (state.stored.firstMissing(run.first) < end) continue
     state.origin.runs.delete(run.id)
@@ -95,58 +93,4 @@ export function failRun(state: SessionState, event: SessionEvent & { type: 'orig
   if (origin.failures >= state.tuning.originTries) origin.usable = false
   // Half of the wait is random, so that nodes which failed together do not come back together.
   origin.backoffUntilMs = now + 250 * 2 ** origin.failures * (0.5 + state.random.next() / 2)
-}
-
-/**
- * The whole blob does not match. The origin's own pieces stay; the others are dropped. If one peer gave all of
- * those, it is not asked again, whatever else it has.
- */
-export function rejectBlob(state: SessionState, effects: Effect[]): void {
-  const suspects: number[] = []
-  const givers = new Set<number>()
-  for (let piece = 0; piece < state.layout.pieceCount; piece++) {
-    if (state.fromOrigin.has(piece)) continue
-    suspects.push(piece)
-    givers.add(state.givers[piece] ?? unknownGiver)
-  }
-  // Nothing is kept of a blob that is wrong at its origin: the next attempt reads it anew.
-  dropPieces(state, suspects.length > 0 ? suspects : [...state.stored.indexes()], effects)
-  state.phase = state.wanted ? 'loading' : 'idle'
-  const reason = suspects.length > 0 ? blame(state, givers, effects) : 'origin-mismatch'
-  // Who is to blame among several, the origin's bytes did not tell: the next attempt begins without a suspicion.
-  if (reason === 'origin-mismatch') state.origin.only = false
-  if (reason && state.wanted) fail(state, reason, effects)
-  // Our copy shrank: those who count on it are told anew.
-  for (const link of state.links.values()) if (link.wants) tellCopy(state, link, effects)
-}
-
-/** A piece that was here before this process, or whose giver is not known. */
-const unknownGiver = -1
-
-/** Finds out who gave the wrong bytes, and where to get right ones; a reason when there is no way. */
-function blame(state: SessionState, givers: ReadonlySet<number>, effects: Effect[]): FailReason | undefined {
-  const again = state.mismatched
-  state.mismatched = true
-  const [giver = unknownGiver] = givers
-  const liar = givers.size === 1 ? state.links.get(giver) : undefined
-  if (liar) distrust(state, liar, effects)
-  if (state.origin.usable) {
-    state.origin.only = true
-    return undefined
-  }
-  // Without an origin, peers are asked again as long as those who lied are found out; once, if they have gone.
-  const gone = givers.size === 1 || givers.has(unknownGiver)
-  return liar || (gone && !again) ? undefined : 'peer-mismatch'
-}
-
-function dropPieces(state: SessionState, pieces: readonly number[], effects: Effect[]): void {
-  for (const piece of pieces) {
-    state.stored.delete(piece)
-    state.fromOrigin.delete(piece)
-    state.givers[piece] = unknownGiver
-    state.sole.delete(piece)
-    forgetFresh(state, piece)
-    openPiece(state, piece)
-  }
-  effects.push({ type: 'drop', pieces })
 }

@@ -1,11 +1,10 @@
-import type { Bitfield } from '../core/bitfield.ts'
+import { Bitfield } from '../core/bitfield.ts'
 import type { ByteRange } from '../core/byte-range.ts'
 import type { Digest } from '../core/digest.ts'
 import type { PieceLayout } from '../core/piece-layout.ts'
 import type { PieceStore, StoredPart } from '../store/piece-store.ts'
-import type { ControlMessage } from '../wire/messages.ts'
+import type { BitfieldMessage, ControlMessage } from '../wire/messages.ts'
 import { limits } from '../wire/protocol.ts'
-import { consecutive } from './piece-hashes.ts'
 
 /** Our copy of one blob, whole or not: its bytes, its piece hashes, and how peers are told of it. */
 export class BlobCopy {
@@ -58,64 +57,40 @@ export class BlobCopy {
     this.#hashes = await this.#store.pieceHashes(this.digest)
   }
 
-  /** The messages that tell a peer our copy; with the hashes of its pieces for a peer that wants the blob. */
-  describe(
-    stored: Bitfield,
-    facts: { wants: boolean; complete: boolean; private: boolean; withHashes: boolean },
-  ): ControlMessage[] {
+  /**
+   * The message that tells a peer our copy.
+   * @param pieces - those of it that may be offered
+   */
+  describe(pieces: readonly number[], facts: { wants: boolean; complete: boolean; private: boolean }): BitfieldMessage {
     const { complete } = facts
-    const hashes = facts.withHashes ? this.hashMessages(stored.indexes()) : []
-    return [
-      ...hashes,
-      {
-        type: 'bitfield',
-        digest: this.digest,
-        sizeBytes: this.layout.sizeBytes,
-        wants: facts.wants,
-        complete,
-        private: facts.private,
-        bits: complete || stored.count === 0 ? new Uint8Array(0) : stored.toBytes(),
-      },
-    ]
+    const bits = complete || pieces.length === 0 ? new Uint8Array(0) : bitfieldOf(pieces, this.layout.pieceCount).toBytes()
+    return { type: 'bitfield', digest: this.digest, sizeBytes: this.layout.sizeBytes, ...facts, bits }
   }
 
-  /** The messages that tell a peer of pieces that became ours. */
-  describePieces(pieces: readonly number[]): ControlMessage[] {
-    const sorted = pieces.toSorted((a, b) => a - b)
-    const messages = this.hashMessages(sorted)
-    for (let start = 0; start < sorted.length; start += limits.piecesPerHave) {
-      messages.push({
-        type: 'have',
-        digest: this.digest,
-        pieces: sorted.slice(start, start + limits.piecesPerHave),
-      })
-    }
-    return messages
+  /** The messages that tell a peer of pieces that became ours; sorted. */
+  haves(pieces: readonly number[]): ControlMessage[] {
+    return batches(pieces, limits.piecesPerHave).map((batch) => ({ type: 'have', digest: this.digest, pieces: batch }))
   }
 
-  /** The messages that tell one peer, before all others, of pieces that we brought in. */
-  describeFresh(pieces: readonly number[]): ControlMessage[] {
-    const sorted = pieces.toSorted((a, b) => a - b)
-    const messages = this.hashMessages(sorted)
-    for (let start = 0; start < sorted.length; start += limits.piecesPerFresh) {
-      messages.push({ type: 'fresh', digest: this.digest, pieces: sorted.slice(start, start + limits.piecesPerFresh) })
-    }
-    return messages
+  /** The messages that tell one peer, before all others, of pieces that we brought in; sorted. */
+  fresh(pieces: readonly number[]): ControlMessage[] {
+    return batches(pieces, limits.piecesPerFresh).map((batch) => ({ type: 'fresh', digest: this.digest, pieces: batch }))
   }
 
-  private hashMessages(pieces: Iterable<number>): ControlMessage[] {
-    if (this.layout.pieceCount <= 1) return []
-    const messages: ControlMessage[] = []
-    for (const run of consecutive(pieces, limits.hashesPerMessage)) {
-      const hashes = run.map((piece) => this.hash(piece)).filter((hash) => hash !== undefined)
-      const [first] = run
-      if (first === undefined || hashes.length < run.length) continue
-      messages.push({ type: 'hashes', digest: this.digest, first, hashes })
-    }
-    return messages
-  }
-
-  private hash(piece: number): Uint8Array | undefined {
+  /** sha256 of a piece that is here; of a complete blob, once {@link loadHashes} has read them. */
+  hash(piece: number): Uint8Array | undefined {
     return this.#part ? this.#part.hash(piece) : this.#hashes[piece]
   }
+}
+
+function bitfieldOf(pieces: readonly number[], pieceCount: number): Bitfield {
+  const bits = new Bitfield(pieceCount)
+  for (const piece of pieces) bits.add(piece)
+  return bits
+}
+
+function batches(pieces: readonly number[], most: number): number[][] {
+  const made: number[][] = []
+  for (let start = 0; start < pieces.length; start += most) made.push(pieces.slice(start, start + most))
+  return made
 }

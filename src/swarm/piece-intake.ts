@@ -9,6 +9,8 @@ export interface IntakeHandlers {
   moved(bytes: number): void
   /** All bytes are here and match. `release` is to be called when they are out of memory. */
   verified(chunks: readonly Uint8Array[], release: () => void): void
+  /** All bytes are here and hash to something else. */
+  corrupt(hash: Uint8Array): void
   ended(outcome: RequestOutcome): void
 }
 
@@ -28,9 +30,10 @@ export function pieceIntake(expectedHash: Uint8Array, handlers: IntakeHandlers):
       handlers.moved(bytes.byteLength)
     },
     end(release) {
-      if (Buffer.compare(hasher.raw(), expectedHash) === 0) return handlers.verified(chunks, release)
+      const hash = hasher.raw()
+      if (Buffer.compare(hash, expectedHash) === 0) return handlers.verified(chunks, release)
       release()
-      handlers.ended({ kind: 'corrupt' })
+      handlers.corrupt(hash)
     },
     busy: (retryAfterMs) => handlers.ended({ kind: 'busy', retryAfterMs }),
     absent: () => handlers.ended({ kind: 'absent' }),

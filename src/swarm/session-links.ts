@@ -2,10 +2,11 @@ import { Bitfield } from '../core/bitfield.ts'
 import { pieceRange } from '../core/piece-layout.ts'
 import type { LinkId, SessionEvent } from '../engine/session-event.ts'
 import type { SessionState } from '../engine/session-state.ts'
+import type { Claim } from '../trust/claim.ts'
 import type { BitfieldMessage, ControlMessage } from '../wire/messages.ts'
 import type { BlobCopy } from './blob-copy.ts'
-import { ToldHashes } from './piece-hashes.ts'
 import { pieceIntake } from './piece-intake.ts'
+import type { ExpectedPiece, SessionClaims } from './session-claims.ts'
 import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
 
 /** What the links of a session need of it. */
@@ -13,6 +14,7 @@ export interface SessionLinksInit {
   readonly context: SwarmContext
   readonly copy: BlobCopy
   readonly state: SessionState
+  readonly claims: SessionClaims
   readonly isPrivate: () => boolean
   readonly dispatch: (event: SessionEvent) => void
   /** Stores a verified piece of a peer; resolves when its bytes are out of memory. */
@@ -20,13 +22,16 @@ export interface SessionLinksInit {
     entry: LinkEntry,
     piece: number,
     chunks: readonly Uint8Array[],
-    hash: Uint8Array,
+    expected: ExpectedPiece,
   ) => Promise<void>
 }
 
 interface Attached {
   readonly entry: LinkEntry
-  readonly hashes: ToldHashes
+  /** Pieces that the peer said it has, whether we can check them or not; made when it first says so. */
+  offered: Bitfield | undefined
+  /** Claims that it was told. */
+  readonly told: Set<Claim>
   readonly cancels: Map<number, () => void>
 }
 
@@ -46,8 +51,7 @@ export class SessionLinks {
   /** False when it was attached before. */
   attach(entry: LinkEntry): boolean {
     if (this.#attached.has(entry.id)) return false
-    const { digest, layout } = this.#init.copy
-    this.#attached.set(entry.id, { entry, hashes: new ToldHashes(digest, layout), cancels: new Map() })
+    this.#attached.set(entry.id, { entry, offered: undefined, told: new Set(), cancels: new Map() })
     return true
   }
 
@@ -55,6 +59,7 @@ export class SessionLinks {
   detach(link: LinkId): boolean {
     const cancels = this.#attached.get(link)?.cancels
     for (const cancel of cancels?.values() ?? []) cancel()
+    this.#init.claims.closed(link)
     return this.#attached.delete(link)
   }
 
@@ -66,23 +71,20 @@ export class SessionLinks {
   receive(entry: LinkEntry, message: ControlMessage): void {
     const attached = this.#attached.get(entry.id)
     if (!attached) return
-    const { dispatch, state } = this.#init
-    const { hashes } = attached
+    const { dispatch, claims } = this.#init
     const link = entry.id
     switch (message.type) {
       case 'bitfield':
-        this.#tellCopyOf(entry, this.#holds(hashes, message), message.wants)
+        this.#tellCopyOf(entry, this.#holds(attached, message), message.wants)
         break
-      case 'hashes':
-        // Kept only while they can be of use: a peer could tell 2 MiB of them for each blob that we hold.
-        if (state.phase === 'complete') break
-        for (const [index, hash] of message.hashes.entries()) hashes.tell(message.first + index, hash)
+      case 'claim':
+        claims.receive(entry, message)
         break
       case 'have':
-        dispatch({ type: 'link:have', link, pieces: hashes.known(message.pieces) })
+        dispatch({ type: 'link:have', link, pieces: this.#offers(attached, message.pieces) })
         break
       case 'fresh':
-        dispatch({ type: 'link:fresh', link, pieces: hashes.known(message.pieces) })
+        dispatch({ type: 'link:fresh', link, pieces: this.#offers(attached, message.pieces) })
         break
       case 'fetching':
         dispatch({ type: 'link:fetching', link, runs: message.runs })
@@ -110,30 +112,69 @@ export class SessionLinks {
       this.send(link, [emptyCopy(copy.digest, copy.layout.sizeBytes)])
       return
     }
-    this.send(link, this.#describe(wants, this.#init.state.links.get(link)?.wants ?? false))
+    const attached = this.#attached.get(link)
+    const told = this.#init.state.links.get(link)?.wants ? attached?.told : undefined
+    this.send(link, this.#describe(wants, told))
+  }
+
+  /** Tells a peer of pieces that are here; it must want to know. */
+  tellHave(link: LinkId, pieces: readonly number[]): void {
+    this.#tellPieces(link, pieces, (offered) => this.#init.copy.haves(offered))
+  }
+
+  tellFresh(link: LinkId, pieces: readonly number[]): void {
+    this.#tellPieces(link, pieces, (offered) => this.#init.copy.fresh(offered))
+  }
+
+  /** Pieces that could not be offered before are, to all who want to know. */
+  offer(pieces: readonly number[]): void {
+    for (const link of this.#attached.keys()) if (this.#init.state.links.get(link)?.wants) this.tellHave(link, pieces)
+  }
+
+  /** Links can be asked for other ones of these pieces than before. */
+  refresh(pieces: readonly number[]): void {
+    const { state, claims, dispatch } = this.#init
+    for (const [link, { offered }] of this.#attached) {
+      const holds = state.links.get(link)?.holds
+      if (!offered || !holds) continue
+      const gained: number[] = []
+      const lost: number[] = []
+      for (const piece of pieces) {
+        if (!offered.has(piece)) continue
+        const usable = claims.expected(link, piece) !== undefined
+        if (usable !== holds.has(piece)) (usable ? gained : lost).push(piece)
+      }
+      if (lost.length > 0) dispatch({ type: 'link:lost', link, pieces: lost })
+      if (gained.length > 0) dispatch({ type: 'link:have', link, pieces: gained })
+    }
   }
 
   /** Answers a peer that asks what we hold without wanting to hear more. */
   answer(entry: LinkEntry): void {
-    for (const message of this.#describe(false, false)) entry.link.send(message)
+    for (const message of this.#describe(false, undefined)) entry.link.send(message)
   }
 
   request(link: LinkId, piece: number): void {
-    const { copy, dispatch, keep } = this.#init
+    const { copy, claims, dispatch, keep } = this.#init
     const attached = this.#attached.get(link)
-    const hash = attached?.hashes.of(piece)
-    if (!attached || !hash) {
+    const expected = claims.expected(link, piece)
+    if (!attached || !expected) {
       dispatch({ type: 'request:ended', link, piece, outcome: { kind: 'absent' } })
       return
     }
     const { entry, cancels } = attached
-    const sink = pieceIntake(hash, {
+    const sink = pieceIntake(expected.hash, {
       sent: () => dispatch({ type: 'request:sent', link, piece }),
       moved: (bytes) => dispatch({ type: 'request:moved', link, piece, bytes }),
       verified: (chunks, release) => {
         cancels.delete(piece)
         dispatch({ type: 'request:ended', link, piece, outcome: { kind: 'verified' } })
-        void keep(entry, piece, chunks, hash).finally(release)
+        void keep(entry, piece, chunks, expected).finally(release)
+      },
+      corrupt: (hash) => {
+        cancels.delete(piece)
+        dispatch({ type: 'request:ended', link, piece, outcome: { kind: 'corrupt' } })
+        claims.corrupt(entry, piece, hash)
       },
       ended: (outcome) => {
         cancels.delete(piece)
@@ -151,10 +192,19 @@ export class SessionLinks {
     cancel?.()
   }
 
-  #describe(wants: boolean, withHashes: boolean): ControlMessage[] {
-    const { copy, state, isPrivate } = this.#init
+  /** Our copy; with the claims that go with it, for a peer that wants the blob. */
+  #describe(wants: boolean, told: Set<Claim> | undefined): ControlMessage[] {
+    const { copy, state, claims, isPrivate } = this.#init
     const complete = state.phase === 'complete'
-    return copy.describe(state.stored, { wants, complete, private: isPrivate(), withHashes })
+    const pieces = claims.offerable(state.stored.indexes())
+    return [...(told ? claims.messages(pieces, told) : []), copy.describe(pieces, { wants, complete, private: isPrivate() })]
+  }
+
+  #tellPieces(link: LinkId, pieces: readonly number[], haves: (pieces: readonly number[]) => ControlMessage[]): void {
+    const { claims } = this.#init
+    const attached = this.#attached.get(link)
+    const offered = claims.offerable(pieces).sort((a, b) => a - b)
+    if (attached) this.send(link, [...claims.messages(offered, attached.told), ...haves(offered)])
   }
 
   /** Pieces that the peer has and whose hash it told: only they can be checked. */
@@ -168,13 +218,29 @@ export class SessionLinks {
     dispatch({ type: 'link:copy', link: entry.id, holds, wants })
   }
 
-  #holds(hashes: ToldHashes, message: BitfieldMessage): number[] | 'all' {
+  #holds(attached: Attached, message: BitfieldMessage): number[] | 'all' {
     const { layout } = this.#init.copy
+    const { pieceCount } = layout
+    attached.offered = undefined
     if (message.sizeBytes !== layout.sizeBytes) return []
-    if (!message.complete) {
-      return hashes.known(Bitfield.fromBytes(message.bits, layout.pieceCount)?.indexes() ?? [])
+    const offered = message.complete
+      ? Array.from({ length: pieceCount }, (_, piece) => piece)
+      : (Bitfield.fromBytes(message.bits, pieceCount)?.indexes() ?? [])
+    const usable = this.#offers(attached, offered)
+    return message.complete && usable.length === pieceCount ? 'all' : usable
+  }
+
+  /** Notes what the peer offers; returns what of it can be checked, and so may be asked for. */
+  #offers(attached: Attached, pieces: Iterable<number>): number[] {
+    const { claims, copy } = this.#init
+    const { pieceCount } = copy.layout
+    const usable: number[] = []
+    for (const piece of pieces) {
+      if (piece >= pieceCount) continue
+      attached.offered ??= new Bitfield(pieceCount)
+      attached.offered.add(piece)
+      if (claims.expected(attached.entry.id, piece)) usable.push(piece)
     }
-    const known = hashes.known(Array.from({ length: layout.pieceCount }, (_, piece) => piece))
-    return known.length === layout.pieceCount ? 'all' : known
+    return usable
   }
 }

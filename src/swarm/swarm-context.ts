@@ -39,6 +39,16 @@ export interface LinkEntry {
   readonly blobs: Set<Digest>
 }
 
+/** Signs in this node's name, and checks what others signed. Peer ids are in their binary form. */
+export interface Identity {
+  readonly peerId: Uint8Array
+  readonly name: string
+  sign(message: Uint8Array): Uint8Array
+  isSignedBy(peerId: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  /** How the peer is called; `undefined` when that is no peer id. */
+  nameOf(peerId: Uint8Array): string | undefined
+}
+
 /** Emits an event of {@link SwarmEvents}. */
 export type Emit = <Name extends keyof SwarmEvents>(name: Name, detail: SwarmEvents[Name]['detail']) => void
 
@@ -52,6 +62,9 @@ export interface SwarmContext {
   readonly emit: Emit
   /** Our peer id, in its binary form. */
   readonly selfId: Uint8Array
+  readonly identity: Identity
+  /** Whether what an issuer signs may be handed on before the whole blob is verified. */
+  readonly trusts: (issuer: string) => boolean
   /** Members of a closed network trust each other, and share what came with credentials. */
   readonly closedNetwork: boolean
   readonly originAllowed: boolean

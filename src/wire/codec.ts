@@ -3,10 +3,10 @@ import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import {
   bitfieldLayout,
+  claimLayout,
   fetchingLayout,
   forgetLayout,
   freshLayout,
-  hashesLayout,
   haveLayout,
   helloLayout,
   inlineLayout,
@@ -31,7 +31,7 @@ export const controlMessages: MessageSet<ControlMessage> = messageSet<ControlMes
   joinLayout,
   membersLayout,
   bitfieldLayout,
-  hashesLayout,
+  claimLayout,
   haveLayout,
   freshLayout,
   fetchingLayout,
@@ -60,8 +60,8 @@ export function encodeFrame(message: Message): Uint8Array {
       return frameOf(membersLayout, message)
     case 'bitfield':
       return frameOf(bitfieldLayout, message)
-    case 'hashes':
-      return frameOf(hashesLayout, message)
+    case 'claim':
+      return frameOf(claimLayout, message)
     case 'have':
       return frameOf(haveLayout, message)
     case 'fresh':

@@ -5,8 +5,7 @@ import { maxPieceCount, pieceLayout } from '../core/piece-layout.ts'
 import { hasFlag } from './flags.ts'
 import { locationLayout } from './member-layouts.ts'
 import type { MessageLayout } from './message-layout.ts'
-import type { BitfieldMessage, Fetching, Forget,
-  Fresh, Hashes, Have, Hello, Inline } from './messages.ts'
+import type { BitfieldMessage, ClaimMessage, Fetching, Forget, Fresh, Have, Hello, Inline } from './messages.ts'
 import { limits } from './protocol.ts'
 import { runsLayout } from './run-layout.ts'
 import { violation } from './violation.ts'
@@ -65,18 +64,27 @@ export const bitfieldLayout: MessageLayout<BitfieldMessage> = {
   },
 }
 
-export const hashesLayout: MessageLayout<Hashes> = {
+export const claimLayout: MessageLayout<ClaimMessage> = {
   code: 0x05,
-  write(to, { digest, first, hashes }) {
+  write(to, { digest, sizeBytes, first, issuer, signature, hashes }) {
+    const { pieceCount } = pieceLayout(sizeBytes)
     to.digest(digest)
-    to.varint(first, lastPiece)
-    to.list(hashes, mostHashes(first), (hash) => to.fixed(hash, hashBytes))
+    to.varint(sizeBytes, maxBlobBytes, 1)
+    to.varint(first, pieceCount - 1)
+    to.bytes(issuer, limits.peerIdBytes)
+    to.fixed(signature, limits.signatureBytes)
+    to.varint(hashes.byteLength / hashBytes, mostHashes(first, pieceCount), 1)
+    to.fixed(hashes, hashes.byteLength)
   },
   read(from) {
     const digest = from.digest()
-    const first = from.varint(lastPiece)
-    const hashes = from.list(mostHashes(first), () => from.fixed(hashBytes))
-    return { type: 'hashes', digest, first, hashes }
+    const sizeBytes = from.varint(maxBlobBytes, 1)
+    const { pieceCount } = pieceLayout(sizeBytes)
+    const first = from.varint(pieceCount - 1)
+    const issuer = from.bytes(limits.peerIdBytes)
+    const signature = from.fixed(limits.signatureBytes)
+    const hashes = from.fixed(from.varint(mostHashes(first, pieceCount), 1) * hashBytes)
+    return { type: 'claim', digest, sizeBytes, first, issuer, signature, hashes }
   },
 }
 
@@ -128,9 +136,9 @@ export const inlineLayout: MessageLayout<Inline> = {
   read: (from) => ({ type: 'inline', digest: from.digest(), bytes: from.bytes(limits.inlineBytes, 1) }),
 }
 
-/** Hashes stop at the last piece that a blob can have. */
-function mostHashes(first: number): number {
-  return Math.min(limits.hashesPerMessage, maxPieceCount - first)
+/** Hashes stop at the last piece of the blob. */
+function mostHashes(first: number, pieceCount: number): number {
+  return Math.min(limits.hashesPerClaim, pieceCount - first)
 }
 
 /** What is wrong between the fields of a bitfield; each for itself is within its limits. */

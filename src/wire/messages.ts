@@ -53,11 +53,17 @@ export interface BitfieldMessage {
   readonly bits: Uint8Array
 }
 
-export interface Hashes {
-  readonly type: 'hashes'
+/** What somebody signed that the pieces from `first` on hash to. */
+export interface ClaimMessage {
+  readonly type: 'claim'
   readonly digest: Digest
+  readonly sizeBytes: number
   readonly first: number
-  readonly hashes: readonly Uint8Array[]
+  /** Peer id of who signed. */
+  readonly issuer: Uint8Array
+  readonly signature: Uint8Array
+  /** 32 bytes for each piece; for at least one. */
+  readonly hashes: Uint8Array
 }
 
 export interface Have {
@@ -152,7 +158,7 @@ export type ControlMessage =
   | Join
   | Members
   | BitfieldMessage
-  | Hashes
+  | ClaimMessage
   | Have | Fresh
   | Fetching
   | Forget

@@ -15,7 +15,8 @@ export const limits = {
   addressBytes: 240,
   locationBytes: 64,
   bitfieldBytes: 8192,
-  hashesPerMessage: 1024,
+  hashesPerClaim: 1024,
+  signatureBytes: 64,
   piecesPerHave: 4096,
   piecesPerFresh: 64,
   /** Runs in each list of them. */
