@@ -1,4 +1,6 @@
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
+import { peerIdFromMultihash, peerIdFromString } from '@libp2p/peer-id'
+import * as Multihash from 'multiformats/hashes/digest'
 import { RequestError } from '../core/errors.ts'
 import { LruMap } from '../core/lru-map.ts'
 import type { Libp2pNode } from './libp2p-node.ts'
@@ -9,17 +11,19 @@ const ed25519Prefix = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 
 /** Signs in the name of a node, with the Ed25519 key that its peer id is made of. */
 export class SigningKey {
-  /** Peer id, in binary form. */
+  /** Peer id, in binary form and as text. */
   readonly peerId: Uint8Array
+  readonly name: string
   readonly #key: KeyObject
 
-  private constructor(peerId: Uint8Array, key: KeyObject) {
+  private constructor(peerId: Uint8Array, name: string, key: KeyObject) {
     this.peerId = peerId
+    this.name = name
     this.#key = key
   }
 
   /** @throws {@link RequestError} `ERR_REQUEST_OPTION` when the node's identity is not an Ed25519 key that we may use */
-  static of({ peerId, components }: Libp2pNode): SigningKey {
+  static of({ peerId, components }: Pick<Libp2pNode, 'peerId' | 'components'>): SigningKey {
     const id = peerId.toMultihash().bytes
     const raw = components?.privateKey.type === 'Ed25519' ? components.privateKey.raw : undefined
     const publicKey = publicKeyIn(id)
@@ -30,11 +34,25 @@ export class SigningKey {
       )
     }
     const jwk = { kty: 'OKP', crv: 'Ed25519', d: base64Url(raw.subarray(0, rawKeyBytes)), x: base64Url(publicKey) }
-    return new SigningKey(id, createPrivateKey({ key: jwk, format: 'jwk' }))
+    return new SigningKey(id, peerId.toString(), createPrivateKey({ key: jwk, format: 'jwk' }))
   }
 
   sign(message: Uint8Array): Uint8Array {
     return sign(null, message, this.#key)
+  }
+
+  /** Whether a node, by its peer id, signed the message; false for ids that are not of Ed25519 keys. */
+  isSignedBy(peerId: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+    return isSignedBy(peerId, message, signature)
+  }
+
+  /** A peer id as text; `undefined` when it is none. */
+  nameOf(peerId: Uint8Array): string | undefined {
+    try {
+      return peerIdFromMultihash(Multihash.decode(peerId)).toString()
+    } catch {
+      return undefined
+    }
   }
 }
 
@@ -61,6 +79,15 @@ export function publicKeyIn(peerId: Uint8Array): Uint8Array | undefined {
   if (peerId.byteLength !== ed25519Prefix.byteLength + rawKeyBytes) return undefined
   if (ed25519Prefix.some((byte, index) => peerId[index] !== byte)) return undefined
   return peerId.subarray(ed25519Prefix.byteLength)
+}
+
+/** Whether a text is a peer id whose signatures can be checked. */
+export function isSigner(peerId: string): boolean {
+  try {
+    return publicKeyIn(peerIdFromString(peerId).toMultihash().bytes) !== undefined
+  } catch {
+    return false
+  }
 }
 
 function base64Url(bytes: Uint8Array): string {

@@ -85,18 +85,18 @@ export class OpenPart implements StoredPart {
 
   /** Makes sure of what was here before: after a crash, the bytes of a piece may not be what the journal says. */
   async recover(signal?: AbortSignal): Promise<void> {
-    if (!this.#scratch.state.clean) {
-      const buffer = Buffer.allocUnsafeSlow(
-        Math.min(this.layout.pieceLength, this.layout.sizeBytes),
-      )
-      const lost: number[] = []
-      for (const piece of this.stored.indexes()) {
-        signal?.throwIfAborted()
-        if (!(await this.#isIntact(piece, buffer))) lost.push(piece)
-      }
-      await this.drop(lost)
-    }
+    if (!this.#scratch.state.clean) await this.drop(await this.damaged(signal))
     this.#prefix.advance()
+  }
+
+  async damaged(signal?: AbortSignal): Promise<number[]> {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(this.layout.pieceLength, this.layout.sizeBytes))
+    const damaged: number[] = []
+    for (const piece of this.stored.indexes()) {
+      signal?.throwIfAborted()
+      if (!(await this.#isIntact(piece, buffer))) damaged.push(piece)
+    }
+    return damaged
   }
 
   async write(

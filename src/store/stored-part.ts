@@ -47,6 +47,8 @@ export interface StoredPart {
    * @throws {@link RequestError} `ERR_REQUEST_RANGE` when a piece of the range is not here
    */
   read(range: ByteRange): Promise<Uint8Array>
+  /** Reads all pieces again: those whose bytes are not any more what was written. For when the whole does not match. */
+  damaged(): Promise<number[]>
   /** Forgets pieces whose bytes proved wrong. */
   drop(pieces: Iterable<number>): Promise<void>
   /** Notes that the blob came with credentials; that survives a crash before any later piece does. */

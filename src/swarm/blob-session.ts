@@ -14,6 +14,7 @@ import type { InlineBlob } from './inline-blobs.ts'
 import type { LeaseListener } from './leases.ts'
 import { orderOf } from './node-order.ts'
 import type { OriginPiece } from './origin-fetcher.ts'
+import { SessionClaims, type ExpectedPiece } from './session-claims.ts'
 import { SessionAudience } from './session-audience.ts'
 import { failureOf } from './session-failure.ts'
 import { SessionLinks } from './session-links.ts'
@@ -47,6 +48,7 @@ export class BlobSession {
   readonly #copy: BlobCopy
   readonly #source: SessionOrigin
   readonly #links: SessionLinks
+  readonly #claims: SessionClaims
   readonly #loop: SessionLoop
   readonly #audience = new SessionAudience((pieces) => this.#loop.dispatch({ type: 'readers:moved', pieces }))
   readonly #onLease: LeaseListener = (event) => this.#loop.dispatch(event)
@@ -86,13 +88,25 @@ export class BlobSession {
       tuning: { inFlightBytes: context.inFlightBytes },
     })
     this.#loop = new SessionLoop(this.#state, context.clock, (effect) => this.#carryOut(effect))
+    this.#claims = new SessionClaims({
+      context,
+      copy: this.#copy,
+      state: this.#state,
+      dispatch: (event) => this.#loop.dispatch(event),
+      refresh: (pieces) => this.#links.refresh(pieces),
+      claimed: (pieces) => {
+        this.#links.offer(pieces)
+        this.#audience.changed()
+      },
+    })
     this.#links = new SessionLinks({
       context,
       copy: this.#copy,
       state: this.#state,
+      claims: this.#claims,
       isPrivate: () => this.#private,
       dispatch: (event) => this.#loop.dispatch(event),
-      keep: (entry, piece, chunks, hash) => this.#keepFromPeer(entry, piece, chunks, hash),
+      keep: (entry, piece, chunks, expected) => this.#keepFromPeer(entry, piece, chunks, expected),
     })
     this.#account = this.#newAccount()
   }
@@ -190,7 +204,7 @@ export class BlobSession {
   /** A peer sent the whole of a small blob, unasked for; it matches the digest. */
   async takeInline({ bytes, from }: InlineBlob): Promise<void> {
     if (this.complete || bytes.byteLength !== this.layout.sizeBytes || this.layout.pieceCount !== 1) return
-    await this.#keepFromPeer(from, 0, [bytes], digestToBytes(this.digest))
+    await this.#keepFromPeer(from, 0, [bytes], { hash: digestToBytes(this.digest), claim: undefined })
   }
 
   /** A peer was given a piece whole. */
@@ -210,7 +224,7 @@ export class BlobSession {
   isProven(piece: number): boolean {
     if (this.complete) return true
     if (!this.#state.stored.has(piece) || piece === this.layout.pieceCount - 1) return false
-    return this.#context.closedNetwork || this.#state.fromOrigin.has(piece)
+    return this.#claims.isProven(piece)
   }
 
   read(range: ByteRange): Promise<Uint8Array> {
@@ -237,10 +251,10 @@ export class BlobSession {
         void this.#links.tellCopy(effect.link, effect.wants)
         break
       case 'tell-have':
-        this.#links.send(effect.link, this.#copy.describePieces(effect.pieces))
+        this.#links.tellHave(effect.link, effect.pieces)
         break
       case 'tell-fresh':
-        this.#links.send(effect.link, this.#copy.describeFresh(effect.pieces))
+        this.#links.tellFresh(effect.link, effect.pieces)
         break
       case 'tell-fetching':
         this.#links.send(effect.link, [{ type: 'fetching', digest, runs: effect.runs }])
@@ -267,6 +281,7 @@ export class BlobSession {
         void this.#write(() => this.#commit())
         break
       case 'drop':
+        this.#claims.dropped(effect.pieces)
         void this.#write(async () => this.#copy.part?.drop(effect.pieces))
         this.#audience.dropped(effect.pieces)
         break
@@ -284,23 +299,30 @@ export class BlobSession {
     }
   }
 
-  #keepFromPeer(entry: LinkEntry, piece: number, chunks: readonly Uint8Array[], hash: Uint8Array): Promise<void> {
+  #keepFromPeer(entry: LinkEntry, piece: number, chunks: readonly Uint8Array[], { hash, claim }: ExpectedPiece): Promise<void> {
     return this.#write(async () => {
       if (this.#state.stored.has(piece) || !this.#copy.part) return
       await this.#copy.part.write(piece, chunks, 'peer', hash)
       const whole = this.#state.links.get(entry.id)?.holds.complete ?? false
       const { length } = pieceRange(this.layout, piece)
       this.#account.fromPeer(entry.link.peerId, entry.foundBy, length, whole)
-      this.#stored(piece, entry.id, entry.link.peerId)
+      // First what it rests on, so that it can be told of; then, if that fell meanwhile, what follows.
+      this.#claims.arrived(piece, claim, () => this.#stored(piece, entry.id, entry.link.peerId))
     })
   }
 
   #keepFromOrigin({ piece, chunks, hash }: OriginPiece): Promise<void> {
     this.#account.fromOrigin(pieceRange(this.layout, piece).length)
     return this.#write(async () => {
-      if (this.#state.fromOrigin.has(piece) || !this.#copy.part) return
-      await this.#copy.part.write(piece, chunks, 'origin', hash)
-      this.#stored(piece, 'origin', 'origin')
+      const { part } = this.#copy
+      if (!part) return
+      const before = part.hash(piece)
+      const replaced = before !== undefined && Buffer.compare(before, hash) !== 0
+      if (replaced || !this.#state.fromOrigin.has(piece)) {
+        await part.write(piece, chunks, 'origin', hash)
+        this.#stored(piece, 'origin', 'origin')
+      }
+      this.#claims.originRead(piece, hash, replaced)
     })
   }
 
@@ -323,9 +345,12 @@ export class BlobSession {
       if (!(error instanceof DigestMismatchError)) throw error
       this.#source.error = error
       this.#context.history.note(this.digest, { type: 'blob:mismatched' })
-      this.#loop.dispatch({ type: 'blob:checked', ok: false })
+      const damaged = (await this.#copy.part?.damaged()) ?? []
+      const { drop, then } = this.#claims.mismatched(damaged, this.#state.origin.usable)
+      this.#loop.dispatch({ type: 'blob:checked', ok: false, drop, then })
       return
     }
+    this.#claims.completed()
     this.#copy.completed()
     this.#loop.dispatch({ type: 'blob:checked', ok: true })
     const stats = this.#account.stats(this.now())

@@ -16,6 +16,7 @@ import { noMetrics } from '../metrics/metrics.ts'
 import { loadIdentitySeed } from '../net/identity.ts'
 import { createDefaultNode, type Libp2pNode } from '../net/libp2p-node.ts'
 import { parseNetworkKey } from '../net/network-key.ts'
+import { SigningKey } from '../net/signing-key.ts'
 import { TrustedRanges } from '../net/trusted-ranges.ts'
 import { ManifestResolver } from '../oci/manifest-resolver.ts'
 import { fsBackend } from '../store/fs-backend.ts'
@@ -25,6 +26,7 @@ import type { Location } from '../wire/messages.ts'
 import type { Link } from '../net/link.ts'
 import { BlobHistories } from './blob-history.ts'
 import { PeerBans } from './peer-bans.ts'
+import { trustTest } from './trusted-issuers.ts'
 import { SwarmNode } from './swarm-node.ts'
 import type { LocationOptions, SwarmOptions } from './swarm-init.ts'
 import { Swarm } from './swarm.ts'
@@ -63,6 +65,7 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
     const { node, start } = options.libp2p
       ? { node: options.libp2p, start: async () => {} }
       : await makeNode(options, settings, bans, made)
+    const identity = SigningKey.of(node)
     const swarm = Swarm.over((emit) => {
       const context = {
         store,
@@ -71,7 +74,9 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
         logger,
         metrics,
         emit,
-        selfId: node.peerId.toMultihash().bytes,
+        selfId: identity.peerId,
+        identity,
+        trusts: settings.trusts,
         closedNetwork: settings.networkKey !== undefined,
         bans,
         originAllowed: settings.origin === 'auto',
@@ -122,6 +127,7 @@ interface Settings {
   readonly ranges: TrustedRanges
   readonly supernode: boolean
   readonly supernodes: readonly string[]
+  readonly trusts: (issuer: string) => boolean
 }
 
 function resolveOptions(options: SwarmOptions): Settings {
@@ -154,6 +160,7 @@ function resolveOptions(options: SwarmOptions): Settings {
     ranges: new TrustedRanges(limits.trustedRanges, options.network !== undefined),
     supernode: role === 'supernode',
     supernodes,
+    trusts: trustTest(options.network !== undefined, options.trustedIssuers ?? [], supernodes),
   }
 }
 

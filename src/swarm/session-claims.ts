@@ -123,9 +123,11 @@ export class SessionClaims {
     return messages
   }
 
-  /** A peer's piece matched and is stored. */
-  arrived(piece: number, claim: Claim | undefined): void {
-    if (claim) this.#apply(this.#trust.arrived(piece, claim))
+  /** A peer's piece matched and is in the scratch; `stored` is called in between: when it can be told of, and before what else follows. */
+  arrived(piece: number, claim: Claim | undefined, stored: () => void): void {
+    const effects = claim ? this.#trust.arrived(piece, claim) : []
+    stored()
+    this.#apply(effects)
   }
 
   /** A peer's piece did not match. */
@@ -182,6 +184,8 @@ export class SessionClaims {
           context.metrics.add('damselfly_wasted_bytes_total', effect.bytes, { reason: effect.reason })
           break
         case 'convict':
+          // What we signed in good faith, for an origin that gave us other bytes than others.
+          if (effect.peerId === context.identity.name) break
           if (effect.misdeed === 'claim') context.metrics.add('damselfly_claims_refuted_total', 1, { by: effect.by })
           context.logger.warn('a peer lied about a blob', { digest: copy.digest, peer: effect.peerId, misdeed: effect.misdeed, by: effect.by })
           this.#convictions.set(effect.peerId, context.bans.convict(effect.peerId, effect.misdeed))

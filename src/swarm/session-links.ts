@@ -207,7 +207,7 @@ export class SessionLinks {
     if (attached) this.send(link, [...claims.messages(offered, attached.told), ...haves(offered)])
   }
 
-  /** Pieces that the peer has and whose hash it told: only they can be checked. */
+  /** @param holds - pieces that the peer has and that can be checked */
   #tellCopyOf(entry: LinkEntry, holds: number[] | 'all', wants: boolean): void {
     const { dispatch, state, context, copy } = this.#init
     if (state.phase === 'loading') {
@@ -232,14 +232,15 @@ export class SessionLinks {
 
   /** Notes what the peer offers; returns what of it can be checked, and so may be asked for. */
   #offers(attached: Attached, pieces: Iterable<number>): number[] {
-    const { claims, copy } = this.#init
+    const { claims, copy, state } = this.#init
     const { pieceCount } = copy.layout
     const usable: number[] = []
     for (const piece of pieces) {
       if (piece >= pieceCount) continue
       attached.offered ??= new Bitfield(pieceCount)
       attached.offered.add(piece)
-      if (claims.expected(attached.entry.id, piece)) usable.push(piece)
+      // Whose blob is complete asks for nothing, and serves better when it knows who has what.
+      if (state.phase === 'complete' || claims.expected(attached.entry.id, piece)) usable.push(piece)
     }
     return usable
   }

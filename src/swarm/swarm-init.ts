@@ -71,6 +71,11 @@ export interface SwarmOptions {
    * networks that cannot reach each other. @defaultValue `'peer'`
    */
   role?: 'peer' | 'supernode' | undefined
+  /**
+   * Peer ids whose word on what pieces hash to is believed before the whole blob is verified, as that of supernodes is whose addresses end in
+   * `/p2p/…`: readers of `streamLayer` get such pieces while the blob loads. In a closed network all members are believed. @defaultValue none
+   */
+  trustedIssuers?: readonly string[] | undefined
   location?: LocationOptions | undefined
   /** `never` for isolated networks: the origin is never asked. @defaultValue `'auto'` */
   origin?: 'auto' | 'never' | undefined

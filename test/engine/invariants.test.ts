@@ -16,8 +16,8 @@ const damage: Record<string, (state: SessionState) => void> = {
   'is counted at its 1 holders': (state) => state.availability.change(0, 1),
   'is open while piece': (state) => state.requests.add(99, 11, 1, 0),
   'is not asked for while run': (state) =>
-    state.origin.runs.set(5, { id: 5, first: state.requests.all()[0]?.piece ?? 0, count: 1, movedMs: 0 }),
-  'lies inside the blob': (state) => state.origin.runs.set(5, { id: 5, first: 10, count: 3, movedMs: 0 }),
+    state.origin.runs.set(5, { id: 5, first: state.requests.all()[0]?.piece ?? 0, count: 1, movedMs: 0, settles: false }),
+  'lies inside the blob': (state) => state.origin.runs.set(5, { id: 5, first: 10, count: 3, movedMs: 0, settles: false }),
   'leased and not here': (state) => {
     state.stored.add(11)
     state.lease.pieces.add(11)
@@ -27,10 +27,6 @@ const damage: Record<string, (state: SessionState) => void> = {
     state.lease.imports.add(11)
   },
   'is here and nowhere near': (state) => state.sole.add(11),
-  'which nobody near has, is one that we brought in': (state) => {
-    state.stored.add(11)
-    state.sole.add(11)
-  },
   'is here while one peer alone knows of it': (state) => state.fresh.set(11, { link: 1, toldMs: 0 }),
   'which alone knows of piece 11, is open': (state) => state.fresh.set(11, { link: 99, toldMs: 0 }),
   'link 2 alone knows of 0 pieces, not 1': (state) => {

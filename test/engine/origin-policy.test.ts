@@ -399,7 +399,7 @@ describe('fetching', () => {
           const node = withOrigin({ peers: [' '.repeat(24)], weYield: index === 0, settled: false, tuning: { soleCopies: 99 } })
           for (const piece of stored) node.give('origin', piece)
           if (node.state.stored.firstMissing(planned.first) < planned.first + planned.count) {
-            node.state.origin.runs.set(100, { id: 100, ...planned, movedMs: 0 })
+            node.state.origin.runs.set(100, { id: 100, ...planned, movedMs: 0, settles: false })
           }
           return node
         })

@@ -75,10 +75,9 @@ describe('a link', () => {
     control.stream.pause()
     const link = node.host.get(peer.peerId)
     const message: ControlMessage = {
-      type: 'hashes',
+      type: 'inline',
       digest: someDigest(),
-      first: 0,
-      hashes: [randomBytes(32)],
+      bytes: randomBytes(33),
     }
     let sentBytes = 0
     while (link && !link.closed) {

@@ -7,8 +7,10 @@ import { pieceLayout, pieceRange, type PieceLayout } from '../../src/core/piece-
 import { createDefaultNode } from '../../src/net/libp2p-node.ts'
 import type { IncomingRequest, Link } from '../../src/net/link.ts'
 import { LinkHost } from '../../src/net/link-host.ts'
+import { SigningKey } from '../../src/net/signing-key.ts'
 import type { BlobContent } from '../../src/testing/seeded-content.ts'
 import { limits, protocolVersion } from '../../src/wire/protocol.ts'
+import { claimOf, newSigner } from './signer.ts'
 
 /** How a {@link FakePeer} answers a request for a piece. */
 export type PieceAnswer = (request: IncomingRequest, honest: Uint8Array) => void | Promise<void>
@@ -25,6 +27,8 @@ export class FakePeer implements AsyncDisposable {
   turnsAwayTo: FakePeer | undefined
   addresses: string[] = []
   peerId = ''
+  /** Who signs its claims; itself, unless a test says otherwise. */
+  issuer: SigningKey = newSigner()
 
   private constructor(content: BlobContent, answer: PieceAnswer, hashOf: FakePeer['hashOf']) {
     this.content = content
@@ -69,6 +73,7 @@ export class FakePeer implements AsyncDisposable {
     peer.#stack.defer(() => host.stop())
     peer.addresses = node.getMultiaddrs().map(String)
     peer.peerId = node.peerId.toString()
+    peer.issuer = SigningKey.of(node)
     return peer
   }
 
@@ -87,9 +92,10 @@ export class FakePeer implements AsyncDisposable {
 
   #tellAll(link: Link): void {
     const { digest, sizeBytes } = this.content
-    const hashes = Array.from({ length: this.layout.pieceCount }, (_, piece) => this.#hashOf(piece, this.honest(piece)))
-    for (let first = 0; first < hashes.length; first += limits.hashesPerMessage) {
-      link.send({ type: 'hashes', digest, first, hashes: hashes.slice(first, first + limits.hashesPerMessage) })
+    for (let first = 0; first < this.layout.pieceCount && this.layout.pieceCount > 1; first += limits.hashesPerClaim) {
+      const count = Math.min(limits.hashesPerClaim, this.layout.pieceCount - first)
+      const hashes = Array.from({ length: count }, (_, index) => this.#hashOf(first + index, this.honest(first + index)))
+      link.send(claimOf({ digest, sizeBytes, first, hashes: Buffer.concat(hashes) }, this.issuer))
     }
     const facts = { wants: false, complete: true, private: false }
     link.send({ type: 'bitfield', digest, sizeBytes, ...facts, bits: new Uint8Array(0) })

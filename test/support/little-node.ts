@@ -82,6 +82,8 @@ export class LittleNode {
   #uploads: LittleUploads
   /** Whether the bytes stored for each piece are the right ones. */
   #right: boolean[] = []
+  /** Who gave each piece that a peer gave; here each vouches for its own. */
+  #givers = new Map<number, LittleNode>()
   #events: SessionEvent[] = []
   #stepping = false
   #wakeMs: number | undefined
@@ -254,10 +256,13 @@ export class LittleNode {
         else if (effect.count > 0 || effect.held.length > 0) this.#later(leaseMs, () => this.dispatch(grantAll(effect)))
         break
       case 'check':
-        this.#later(checkMs, () => this.dispatch({ type: 'blob:checked', ok: this.#right.every(Boolean) }))
+        this.#later(checkMs, () => this.dispatch(this.#right.every(Boolean) ? { type: 'blob:checked', ok: true } : this.#reject()))
         break
       case 'drop':
-        for (const piece of effect.pieces) this.#right[piece] = true
+        for (const piece of effect.pieces) {
+          this.#right[piece] = true
+          this.#givers.delete(piece)
+        }
         break
       case 'distrust':
         this.distrusted++
@@ -343,9 +348,29 @@ export class LittleNode {
     })
   }
 
+  /** If one alone gave what is not the origin's, that one is to blame, and gone; else nobody is. */
+  #reject(): SessionEvent {
+    const { stored, fromOrigin, origin } = this.state
+    const drop = [...stored.indexes()].filter((piece) => !fromOrigin.has(piece))
+    if (drop.length === 0) return { type: 'blob:checked', ok: false, drop: [...stored.indexes()], then: 'origin-mismatch' }
+    const givers = new Set(drop.map((piece) => this.#givers.get(piece)))
+    const [giver] = givers
+    const liar = givers.size === 1 && fromOrigin.count === 0 ? giver : undefined
+    if (liar) {
+      this.distrusted++
+      this.#swarm.cut(this, liar)
+    }
+    const then = origin.usable ? 'origin' : liar || givers.has(undefined) ? 'load' : 'peer-mismatch'
+    return { type: 'blob:checked', ok: false, drop, then }
+  }
+
   #store(piece: number, from: LinkId | 'origin', right: boolean): void {
+    const giver = from === 'origin' ? undefined : this.#neighbours.get(from)?.node
     if (from !== 'origin') this.receivedPieces++
-    if (!this.state.stored.has(piece)) this.#right[piece] = right
+    if (!this.state.stored.has(piece)) {
+      this.#right[piece] = right
+      if (giver) this.#givers.set(piece, giver)
+    }
     this.dispatch({ type: 'piece:stored', piece, from })
   }
 

@@ -14,6 +14,7 @@ import { fakeClock, type FakeClock } from '../../src/testing/fake-clock.ts'
 import type { ControlMessage } from '../../src/wire/messages.ts'
 import { BlobHistories } from '../../src/swarm/blob-history.ts'
 import { placeOf } from '../../src/swarm/node-order.ts'
+import { signer } from './signer.ts'
 import { grantAll } from './generous-tracker.ts'
 
 /** A request that went out over a {@link ScriptedLink}. */
@@ -115,6 +116,8 @@ export async function scriptedNode(
     metrics: noMetrics,
     emit: (name) => void events.push(name),
     selfId: Buffer.from('self'),
+    identity: signer('self'),
+    trusts: () => closedNetwork,
     closedNetwork,
     bans: { convict: () => ({ reverse() {} }), suspect() {}, isBanned: () => false },
     originAllowed: true,

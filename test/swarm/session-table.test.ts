@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { digestOf, digestToBytes, type Digest } from '../../src/core/digest.ts'
+import { digestOf, type Digest } from '../../src/core/digest.ts'
 import { StoreError } from '../../src/core/errors.ts'
 import type { BlobSession } from '../../src/swarm/blob-session.ts'
 import { SessionTable } from '../../src/swarm/session-table.ts'
@@ -8,6 +8,7 @@ import { emptyCopy } from '../../src/swarm/swarm-context.ts'
 import { seededContent } from '../../src/testing/seeded-content.ts'
 import type { BitfieldMessage } from '../../src/wire/messages.ts'
 import { limits } from '../../src/wire/protocol.ts'
+import { claimOf } from '../support/signer.ts'
 import { scriptedNode, type ScriptedLink, type ScriptedNode } from '../support/scripted-link.ts'
 
 const mib = 1024 * 1024
@@ -48,7 +49,7 @@ describe('SessionTable', () => {
     const { entry, link } = node.link(1)
     table.receive(entry, wants(digest, 2 * mib))
     await settled(node)
-    assert.deepEqual(link.sent.map(({ type }) => type), ['hashes', 'bitfield'])
+    assert.deepEqual(link.sent.map(({ type }) => type), ['claim', 'bitfield'])
     assert.ok(table.get(digest))
     table.receive(entry, { type: 'forget', digest })
     assert.equal(table.get(digest), undefined)
@@ -172,8 +173,7 @@ describe('SessionTable', () => {
     const table = new SessionTable(node.context)
     const { entry, link } = node.link(1)
     const { session, digest } = await loading(table, 1)
-    const hashes = Array.from({ length: 8 }, () => digestToBytes(digest))
-    table.receive(entry, { type: 'hashes', digest, first: 0, hashes })
+    table.receive(entry, claimOf({ digest, sizeBytes: 2 * mib, hashes: new Uint8Array(8 * 32) }))
     table.receive(entry, { ...emptyCopy(digest, 2 * mib), complete: true })
     assert.equal(link.open.length, 4)
     await session.becomePrivate()

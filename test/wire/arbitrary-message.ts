@@ -3,6 +3,7 @@ import { digestFromBytes, type Digest } from '../../src/core/digest.ts'
 import { maxPieceBytes, maxPieceCount, pieceLayout } from '../../src/core/piece-layout.ts'
 import type {
   BitfieldMessage,
+  ClaimMessage,
   ControlMessage,
   LeaseGrant,
   Location,
@@ -66,14 +67,20 @@ const bitfield: Made<BitfieldMessage> = fc
   .tuple(digest, fc.oneof({ arbitrary: copyOfKnownSize, weight: 4 }, copyOfUnknownSize), fc.boolean(), fc.boolean())
   .map(([digest, copy, wants, isPrivate]) => ({ type: 'bitfield', digest, ...copy, wants, private: isPrivate }))
 
-const hashes = piece.chain((first) =>
-  record({
-    type: fc.constant('hashes' as const),
-    digest,
-    first: fc.constant(first),
-    hashes: fc.array(bytes(32, 32), { maxLength: Math.min(40, maxPieceCount - first) }),
-  }),
-)
+const claim: Made<ClaimMessage> = knownSize.chain((sizeBytes) => {
+  const { pieceCount } = pieceLayout(sizeBytes)
+  return fc.nat(pieceCount - 1).chain((first) =>
+    record<ClaimMessage>({
+      type: fc.constant('claim' as const),
+      digest,
+      sizeBytes: fc.constant(sizeBytes),
+      first: fc.constant(first),
+      issuer: bytes(limits.peerIdBytes),
+      signature: bytes(limits.signatureBytes, limits.signatureBytes),
+      hashes: fc.integer({ min: 1, max: Math.min(40, pieceCount - first) }).chain((count) => bytes(32 * count, 32 * count)),
+    }),
+  )
+})
 
 export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage>[]>(
   record({
@@ -92,7 +99,7 @@ export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage
     nearer: fc.array(member, { maxLength: limits.nearer }),
   }),
   bitfield,
-  hashes,
+  claim,
   record({
     type: fc.constant('have' as const),
     digest,

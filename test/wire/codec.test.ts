@@ -21,8 +21,7 @@ import type {
   Member,
   Members,
   Message,
-  PieceRun,
-} from '../../src/wire/messages.ts'
+  PieceRun, ClaimMessage } from '../../src/wire/messages.ts'
 import { limits } from '../../src/wire/protocol.ts'
 import { anyMessage, bytes, controlMessage } from './arbitrary-message.ts'
 import { fuzz } from './fuzz.ts'
@@ -145,7 +144,15 @@ describe('limits of messages', () => {
     members: Array<Member>(limits.members).fill(member),
     nearer: Array<Member>(limits.nearer).fill(member),
   }
-  const hashes = Array<Uint8Array>(limits.hashesPerMessage).fill(hash)
+  const claim: ClaimMessage = {
+    type: 'claim',
+    digest,
+    sizeBytes: 2 ** 40,
+    first: 65_536 - limits.hashesPerClaim,
+    issuer: new Uint8Array(limits.peerIdBytes),
+    signature: new Uint8Array(limits.signatureBytes),
+    hashes: new Uint8Array(32 * limits.hashesPerClaim),
+  }
   const pieces = Array<number>(limits.piecesPerHave).fill(65_535)
   const run: PieceRun = { first: 32_768, count: 32_768 }
   const runs = Array<PieceRun>(limits.runs).fill(run)
@@ -179,7 +186,7 @@ describe('limits of messages', () => {
     { type: 'join', topic: digest, asks: true },
     members,
     copy,
-    { type: 'hashes', digest, first: 65_536 - limits.hashesPerMessage, hashes },
+    claim,
     { type: 'have', digest, pieces },
     { type: 'fetching', digest, runs },
     { type: 'inline', digest, bytes: new Uint8Array(limits.inlineBytes) },
@@ -212,10 +219,15 @@ describe('limits of messages', () => {
     ['a complete copy whose size is unknown', { ...copy, sizeBytes: 0, complete: true, bits: new Uint8Array() }],
     ['too few bits', { ...copy, bits: new Uint8Array(limits.bitfieldBytes - 1) }],
     ['spare bits', { ...copy, sizeBytes: 1, bits: Uint8Array.of(0xff) }],
-    ['1,025 hashes', { type: 'hashes', digest, first: 0, hashes: [...hashes, hash] }],
-    ['a hash of 31 bytes', { type: 'hashes', digest, first: 0, hashes: [hash.subarray(1)] }],
-    ['hashes from piece 65,536 on', { type: 'hashes', digest, first: 65_536, hashes: [] }],
-    ['hashes past the last piece', { type: 'hashes', digest, first: 65_535, hashes: [hash, hash] }],
+    ['a claim with 1,025 hashes', { ...claim, first: 0, hashes: new Uint8Array(32 * 1025) }],
+    ['a claim with no hash', { ...claim, hashes: new Uint8Array(0) }],
+    ['a claim with half a hash', { ...claim, hashes: new Uint8Array(48) }],
+    ['a claim from piece 65,536 on', { ...claim, first: 65_536, hashes: new Uint8Array(32) }],
+    ['a claim past the last piece', { ...claim, first: 65_535, hashes: new Uint8Array(64) }],
+    ['a claim past the last piece of a small blob', { ...claim, sizeBytes: 2 ** 21, first: 7, hashes: new Uint8Array(64) }],
+    ['a claim of a blob of unknown size', { ...claim, sizeBytes: 0, first: 0, hashes: new Uint8Array(32) }],
+    ['a claim of an issuer with an id of 65 bytes', { ...claim, issuer: new Uint8Array(65) }],
+    ['a claim with a signature of 63 bytes', { ...claim, signature: new Uint8Array(63) }],
     ['4,097 pieces', { type: 'have', digest, pieces: [...pieces, 0] }],
     ['piece 65,536', { type: 'have', digest, pieces: [65_536] }],
     ['piece -1', { type: 'have', digest, pieces: [-1] }],
@@ -257,7 +269,6 @@ describe('limits of messages', () => {
   }
 
   const overfull: [name: string, code: number, zerosBefore: number, itemBytes: number, count: number][] = [
-    ['1,025 hashes', 0x05, 1, 32, 1025],
     ['4,097 pieces', 0x06, 0, 1, 4097],
     ['60,000 pieces', 0x06, 0, 1, 60_000],
     ['10,000 members of whom nothing is known', 0x03, 1, 6, 10_000],

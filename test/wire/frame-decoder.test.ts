@@ -105,7 +105,7 @@ describe('FrameDecoder', () => {
     const holder = new Uint8Array(38)
     const sent: ControlMessage[] = [
       { type: 'bitfield', digest, sizeBytes: 1, wants: false, complete: false, private: false, bits: Uint8Array.of(0x80) },
-      { type: 'hashes', digest, first: 0, hashes: [new Uint8Array(32)] },
+      { type: 'claim', digest, sizeBytes: 1, first: 0, issuer: new Uint8Array(38), signature: new Uint8Array(64), hashes: new Uint8Array(32) },
       { type: 'members', topic: digest, busy: false, guest: false, members: [member], nearer: [member] },
       { type: 'inline', digest, bytes: new Uint8Array(5) },
       {
