@@ -180,8 +180,8 @@ export class BlobTrust {
     const effects: TrustEffect[] = []
     if (issuers.size === 1 && issuer !== undefined && fromOrigin.count === 0) {
       effects.push({ type: 'convict', peerId: issuer, misdeed: 'claim', by: 'digest' })
-      this.#fall(issuer, effects)
       const drop = this.#wasted(suspects, 'mismatch', effects)
+      this.#fall(issuer, effects)
       return { drop, then: originUsable ? 'origin' : 'load', effects }
     }
     if (originUsable) {

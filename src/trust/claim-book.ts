@@ -80,7 +80,7 @@ export class ClaimBook {
 
   /** What a link told counts no more; claims that pieces here rest on stay. */
   close(link: LinkId): void {
-    if (!this.#toldCounts.delete(link)) return
+    this.#toldCounts.delete(link)
     for (const [claim, uses] of this.#uses) if (uses.links.delete(link)) this.#forgetUnused(claim, uses)
   }
 
