@@ -8,17 +8,17 @@ import type { SessionState } from './session-state.ts'
 /** The whole blob does not match. Which pieces go, and whom to turn to, was found out by whoever knows what they rested on. */
 export function rejectBlob(
   state: SessionState,
-  { drop, then }: SessionEvent & { type: 'blob:checked'; ok: false },
+  { drop, next }: SessionEvent & { type: 'blob:checked'; ok: false },
   effects: Effect[],
 ): void {
   state.mismatched = true
   dropPieces(state, drop, effects)
   state.phase = state.wanted ? 'loading' : 'idle'
-  if (then === 'origin') state.origin.only = true
-  if (then === 'origin-mismatch' || then === 'peer-mismatch') {
+  if (next === 'origin') state.origin.only = true
+  if (next === 'origin-mismatch' || next === 'peer-mismatch') {
     // The next attempt begins without a suspicion.
     state.origin.only = false
-    if (state.wanted) fail(state, then, effects)
+    if (state.wanted) fail(state, next, effects)
   }
   tellShrunkenCopy(state, effects)
 }

@@ -90,7 +90,7 @@ export type SessionEvent =
       readonly type: 'blob:checked'
       readonly ok: false
       readonly drop: readonly number[]
-      readonly then: AfterMismatch
+      readonly next: AfterMismatch
     }
   /** What these pieces rested on turned out false. */
   | { readonly type: 'pieces:refuted'; readonly pieces: readonly number[] }

@@ -346,8 +346,8 @@ export class BlobSession {
       this.#source.error = error
       this.#context.history.note(this.digest, { type: 'blob:mismatched' })
       const damaged = (await this.#copy.part?.damaged()) ?? []
-      const { drop, then } = this.#claims.mismatched(damaged, this.#state.origin.usable)
-      this.#loop.dispatch({ type: 'blob:checked', ok: false, drop, then })
+      const { drop, next } = this.#claims.mismatched(damaged, this.#state.origin.usable)
+      this.#loop.dispatch({ type: 'blob:checked', ok: false, drop, next })
       return
     }
     this.#claims.completed()

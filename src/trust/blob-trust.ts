@@ -26,7 +26,7 @@ export interface BlobTrustInit {
 export interface Rejection {
   readonly drop: readonly number[]
   /** Go on as before, take what is missing from the origin, or give up: nothing is left to try, or the origin itself is wrong. */
-  readonly then: 'load' | 'origin' | 'peer-mismatch' | 'origin-mismatch'
+  readonly next: 'load' | 'origin' | 'peer-mismatch' | 'origin-mismatch'
   readonly effects: readonly TrustEffect[]
 }
 
@@ -166,7 +166,7 @@ export class BlobTrust {
    * @param originUsable - whether the origin can be asked
    */
   mismatch(damaged: readonly number[], originUsable: boolean): Rejection {
-    if (damaged.length > 0) return { drop: damaged, then: 'load', effects: this.#forgotten(damaged) }
+    if (damaged.length > 0) return { drop: damaged, next: 'load', effects: this.#forgotten(damaged) }
     const { layout, fromOrigin } = this.#init
     const suspects: number[] = []
     const issuers = new Set<string | undefined>()
@@ -182,16 +182,16 @@ export class BlobTrust {
       effects.push({ type: 'convict', peerId: issuer, misdeed: 'claim', by: 'digest' })
       const drop = this.#wasted(suspects, 'mismatch', effects)
       this.#fall(issuer, effects)
-      return { drop, then: originUsable ? 'origin' : 'load', effects }
+      return { drop, next: originUsable ? 'origin' : 'load', effects }
     }
     if (originUsable) {
       const strangers = suspects.filter((piece) => this.#basis[piece]?.tier !== 'trusted')
-      return { drop: this.#wasted(strangers.length > 0 ? strangers : suspects, 'mismatch', effects), then: 'origin', effects }
+      return { drop: this.#wasted(strangers.length > 0 ? strangers : suspects, 'mismatch', effects), next: 'origin', effects }
     }
     // Without an origin nobody can say which of several is wrong, but pieces from before a restart can be asked for anew.
     const unknown = suspects.filter((piece) => !this.#basis[piece])
     const drop = this.#wasted(unknown.length > 0 ? unknown : suspects, 'mismatch', effects)
-    return { drop, then: unknown.length > 0 ? 'load' : 'peer-mismatch', effects }
+    return { drop, next: unknown.length > 0 ? 'load' : 'peer-mismatch', effects }
   }
 
   /** Pieces are gone from here, whatever the reason. */
@@ -207,7 +207,7 @@ export class BlobTrust {
       effects.push({ type: 'acquit', peerId })
     }
     const drop = [...this.#init.stored.indexes()]
-    return { drop, then: 'origin-mismatch', effects: [...effects, ...this.#forgotten(drop)] }
+    return { drop, next: 'origin-mismatch', effects: [...effects, ...this.#forgotten(drop)] }
   }
 
   /** Whether the claim gives a piece that is here something better to rest on than it has. */

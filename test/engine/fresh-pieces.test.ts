@@ -87,11 +87,11 @@ describe('a piece from the origin', () => {
   test('is told to nobody after it was dropped', () => {
     const drawn = session({ have: '*** ', peers: ['    ', '    '], origin: false })
     drawn.give('origin', 3)
-    drawn.tell({ type: 'blob:checked', ok: false, drop: [0, 1, 2], then: 'load' })
+    drawn.tell({ type: 'blob:checked', ok: false, drop: [0, 1, 2], next: 'load' })
     assert.equal(drawn.state.stored.has(3), true, 'the origin is believed')
     const whole = session({ have: 'ooo ', peers: ['    ', '    '], origin: false })
     whole.give('origin', 3)
-    whole.tell({ type: 'blob:checked', ok: false, drop: [0, 1, 2, 3], then: 'origin-mismatch' })
+    whole.tell({ type: 'blob:checked', ok: false, drop: [0, 1, 2, 3], next: 'origin-mismatch' })
     assert.equal(whole.state.stored.has(3), false)
     assert.deepEqual(told(whole.wait(1000)), [])
   })

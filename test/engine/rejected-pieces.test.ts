@@ -23,8 +23,8 @@ function assembled(givers: string, options: DrawnSessionOptions = {}): DrawnSess
   return session
 }
 
-function mismatch(session: DrawnSession, drop: readonly number[], then: AfterMismatch): Effect[] {
-  return session.tell({ type: 'blob:checked', ok: false, drop, then })
+function mismatch(session: DrawnSession, drop: readonly number[], next: AfterMismatch): Effect[] {
+  return session.tell({ type: 'blob:checked', ok: false, drop, next })
 }
 
 function reasons(effects: readonly Effect[]): string[] {

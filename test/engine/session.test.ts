@@ -195,7 +195,7 @@ describe('the end', () => {
     const session = drawnSession({ have: '*** ', peers: ['   *', '****'] })
     for (const { link, piece } of session.state.requests.all().slice(0, 1)) session.give(link, piece)
     session.tell(unwant)
-    const effects = session.tell({ type: 'blob:checked', ok: false, drop: [0, 1, 2, 3], then: 'origin' })
+    const effects = session.tell({ type: 'blob:checked', ok: false, drop: [0, 1, 2, 3], next: 'origin' })
     assert.equal(session.state.phase, 'idle')
     assert.deepEqual(only('request', effects), [])
     assert.deepEqual(only('fail', effects), [])

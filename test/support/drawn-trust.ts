@@ -82,7 +82,7 @@ export class DrawnTrust {
     const rejection = this.trust.mismatch(damaged, originUsable)
     this.apply(rejection.effects)
     this.drop(rejection.drop)
-    if (rejection.then === 'origin') this.originOnly = true
+    if (rejection.next === 'origin') this.originOnly = true
     return rejection
   }
 

@@ -352,7 +352,7 @@ export class LittleNode {
   #reject(): SessionEvent {
     const { stored, fromOrigin, origin } = this.state
     const drop = [...stored.indexes()].filter((piece) => !fromOrigin.has(piece))
-    if (drop.length === 0) return { type: 'blob:checked', ok: false, drop: [...stored.indexes()], then: 'origin-mismatch' }
+    if (drop.length === 0) return { type: 'blob:checked', ok: false, drop: [...stored.indexes()], next: 'origin-mismatch' }
     const givers = new Set(drop.map((piece) => this.#givers.get(piece)))
     const [giver] = givers
     const liar = givers.size === 1 && fromOrigin.count === 0 ? giver : undefined
@@ -360,8 +360,8 @@ export class LittleNode {
       this.distrusted++
       this.#swarm.cut(this, liar)
     }
-    const then = origin.usable ? 'origin' : liar || givers.has(undefined) ? 'load' : 'peer-mismatch'
-    return { type: 'blob:checked', ok: false, drop, then }
+    const next = origin.usable ? 'origin' : liar || givers.has(undefined) ? 'load' : 'peer-mismatch'
+    return { type: 'blob:checked', ok: false, drop, next }
   }
 
   #store(piece: number, from: LinkId | 'origin', right: boolean): void {

@@ -138,22 +138,22 @@ describe('a whole that does not match', () => {
 
   test('and rests on one issuer is its fault, not that of who gave it', () => {
     const blob = whole([['liar', '..x.', 0]])
-    const { then, drop } = blob.mismatch()
-    assert.deepEqual([[...blob.convicted], then, drop], [['liar'], 'origin', [0, 1, 2, 3]])
+    const { next, drop } = blob.mismatch()
+    assert.deepEqual([[...blob.convicted], next, drop], [['liar'], 'origin', [0, 1, 2, 3]])
     assert.equal(blob.wastedBytes, 4 * blob.pieceBytes)
   })
 
   test('and rests on one issuer is loaded from others where there is no origin', () => {
     const blob = whole([['liar', '..x.', 0]])
-    assert.equal(blob.mismatch(false).then, 'load')
+    assert.equal(blob.mismatch(false).next, 'load')
     blob.tell(5, blob.claim('liar', '....'))
     assert.equal(blob.give(5, 0, '.'), 'not asked')
   })
 
   test('and rests on several convicts nobody until the origin was read', () => {
     const blob = whole([['honest', '..', 0], ['liar', 'x.', 2]])
-    const { then } = blob.mismatch()
-    assert.deepEqual([[...blob.convicted], then], [[], 'origin'])
+    const { next } = blob.mismatch()
+    assert.deepEqual([[...blob.convicted], next], [[], 'origin'])
     for (const piece of [0, 1, 2, 3]) blob.read(piece)
     blob.settle()
     assert.deepEqual([...blob.convicted], ['liar'])
@@ -172,8 +172,8 @@ describe('a whole that does not match', () => {
 
   test('because our own bytes changed is nobody\'s fault', () => {
     const blob = whole([['honest', '....', 0]])
-    const { drop, then } = blob.mismatch(true, [2])
-    assert.deepEqual([drop, then, [...blob.convicted], blob.wastedBytes], [[2], 'load', [], 0])
+    const { drop, next } = blob.mismatch(true, [2])
+    assert.deepEqual([drop, next, [...blob.convicted], blob.wastedBytes], [[2], 'load', [], 0])
   })
 
   test('and is all the origin\'s reverses what was concluded from its bytes', () => {
@@ -182,7 +182,7 @@ describe('a whole that does not match', () => {
     for (const piece of [0, 1, 2, 3]) blob.read(piece, 'o')
     blob.settle(() => 'o')
     assert.deepEqual([...blob.convicted], ['honest'])
-    assert.equal(blob.mismatch().then, 'origin-mismatch')
+    assert.equal(blob.mismatch().next, 'origin-mismatch')
     assert.deepEqual([...blob.convicted], [])
     blob.tell(1, blob.claim('honest', '....'))
     assert.equal(blob.give(1, 0, '.'), 'stored', 'it is heard again')
@@ -191,8 +191,8 @@ describe('a whole that does not match', () => {
   test('and whose pieces are from before a restart is loaded anew', () => {
     const blob = drawn(4)
     for (const piece of [0, 1, 2, 3]) blob.store(piece, 'x', false)
-    const { then } = blob.mismatch(false)
-    assert.deepEqual([then, [...blob.convicted]], ['load', []])
+    const { next } = blob.mismatch(false)
+    assert.deepEqual([next, [...blob.convicted]], ['load', []])
   })
 })
 
