@@ -47,8 +47,8 @@ describe('architecture', () => {
     assert.deepEqual(importersOf(pattern).filter((path) => !/^(net|discovery)\//.test(path)), [])
   })
 
-  test('only storage, credentials, layouts, identities, testing and the CLI touch files', () => {
-    const allowed = /^(store\/fs-|oci\/(fs-|credential)|net\/identity|testing\/|cli\/)/
+  test('only storage, credentials, layouts, identities, bans, testing and the CLI touch files', () => {
+    const allowed = /^(store\/fs-|oci\/(fs-|credential)|net\/(identity|ban-file)|testing\/|cli\/)/
     assert.deepEqual(importersOf(/^node:fs/).filter((path) => !allowed.test(path)), [])
   })
 

@@ -41,6 +41,7 @@ export async function withSwarm<Result>(
     role,
     supernodes,
     logger,
+    banFile: join(settings.storeDir, 'bans.json'),
     identityFile: options.keepIdentity ? join(settings.storeDir, 'identity') : undefined,
     discovery: discoveryPlugins(settings),
   })

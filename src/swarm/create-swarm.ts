@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CleanUp } from '../core/clean-up.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { RequestError } from '../core/errors.ts'
@@ -13,6 +13,7 @@ import { guestsPerLink } from '../engine/links.ts'
 import { mdns } from '../discovery/mdns-discovery.ts'
 import { peers } from '../discovery/static-discovery.ts'
 import { noMetrics } from '../metrics/metrics.ts'
+import { BanFile } from '../net/ban-file.ts'
 import { loadIdentitySeed } from '../net/identity.ts'
 import { createDefaultNode, type Libp2pNode } from '../net/libp2p-node.ts'
 import { parseNetworkKey } from '../net/network-key.ts'
@@ -33,6 +34,7 @@ import { Swarm } from './swarm.ts'
 
 const mib = 1024 * 1024
 const defaultMemoryBytes = 64 * mib
+const banFileName = 'bans.json'
 const defaultMaxLinks = 64
 const defaultSupernodeLinks = 512
 /** Connections that carry no link: those of the DHT, and dials under way. */
@@ -59,7 +61,14 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
   try {
     const { clock, logger, random, ranges } = settings
     const metrics = options.metrics ?? noMetrics
-    const bans = new PeerBans({ list: new BanList(), clock, metrics, ranges })
+    const list = new BanList()
+    const bans = new PeerBans({ list, clock, metrics, ranges })
+    const banPath = banFileOf(options)
+    if (banPath !== undefined) {
+      const file = await BanFile.open({ path: banPath, list, clock, logger })
+      made.defer(() => file.close())
+      bans.onChange = () => file.changed()
+    }
     const store = options.store ?? made.use(await PieceStore.open(fsBackend(defaultDirectory())))
     const resolver = options.resolver ?? made.use(new ManifestResolver())
     const { node, start } = options.libp2p
@@ -184,6 +193,12 @@ function resolveLocation({ region = '', zone = '', rack = '' }: LocationOptions)
     throw new RequestError('ERR_REQUEST_OPTION', `location.${name} is longer than 64 bytes`)
   }
   return { region, zone, rack }
+}
+
+function banFileOf({ banFile, identityFile, store }: SwarmOptions): string | undefined {
+  if (banFile !== undefined) return banFile === false ? undefined : banFile
+  if (identityFile !== undefined) return join(dirname(identityFile), banFileName)
+  return store ? undefined : join(defaultDirectory(), banFileName)
 }
 
 /** A node of our own starts when the swarm can answer its first peer. */

@@ -59,6 +59,11 @@ export interface SwarmOptions {
   listen?: readonly string[] | undefined
   /** File with this node's private key, made with mode 0600 if absent, so that its peer id lasts. @defaultValue a new identity */
   identityFile?: string | undefined
+  /**
+   * File in which this node keeps whom it has banned, made with mode 0600; `false` forgets them with the process. Of nodes that share
+   * it, the last to write wins. @defaultValue `bans.json` beside `identityFile`, else in the directory of the default store, else `false`
+   */
+  banFile?: string | false | undefined
   /** Ways to find peers. @defaultValue `[dht(), mdns()]` */
   discovery?: readonly DiscoveryPlugin[] | undefined
   /**
