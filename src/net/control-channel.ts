@@ -4,7 +4,7 @@ import { FrameDecoder } from '../wire/frame-decoder.ts'
 import type { ControlMessage } from '../wire/messages.ts'
 import { limits } from '../wire/protocol.ts'
 import type { Libp2pStream, ReceivedBytes } from './libp2p-types.ts'
-import { overLimit, unreachable } from './peer-errors.ts'
+import { unreachable } from './peer-errors.ts'
 import { partsOf } from './stream-facts.ts'
 
 /** Who is told what comes over a control channel. */
@@ -45,7 +45,7 @@ export class ControlChannel {
     this.#queued.push(frame)
     this.#queuedBytes += frame.byteLength
     if (this.#queuedBytes + this.#stream.writeBufferLength > limits.controlBacklogBytes) {
-      this.close(overLimit('the peer does not read its control stream'))
+      this.close(new PeerError('ERR_PEER_STALL', 'the peer does not read its control stream'))
       return
     }
     this.#flushSoon()
@@ -78,7 +78,9 @@ export class ControlChannel {
     }
   }
 
-  readonly #onEnd = (): void => this.close(undefined)
+  /** Where we ended the whole connection, why is told. */
+  readonly #onEnd = (event: Event): void =>
+    this.close('error' in event && event.error instanceof PeerError ? event.error : undefined)
 
   readonly #flushSoon = (): void => {
     if (this.#flushing) return

@@ -1,11 +1,12 @@
 import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p, type ServiceFactoryMap } from 'libp2p'
 import type { NodeKey } from './libp2p-types.ts'
+import { systemClock, type Clock } from '../core/clock.ts'
+import { noMetrics, type Metrics } from '../metrics/metrics.ts'
 import { limits } from '../wire/protocol.ts'
 import { newIdentitySeed } from './identity.ts'
 import { connectionGater, type Refusals } from './connection-gater.ts'
@@ -13,6 +14,8 @@ import { InboundGate } from './inbound-gate.ts'
 import { networkKeyEncrypter } from './network-key.ts'
 import { noiseCrypto } from './noise-crypto.ts'
 import { TrustedRanges } from './trusted-ranges.ts'
+import { watchedYamux } from './watched-muxer.ts'
+import { maxFrameBytes } from './yamux-watch.ts'
 
 /**
  * What the swarm uses of a libp2p 3 node; `createLibp2p` makes one. It needs the identify service, a transport, an
@@ -50,6 +53,10 @@ export interface DefaultNodeSettings {
   maxConnections?: number | undefined
   /** Where the limits per address do not count. @defaultValue private ranges; everywhere with a network key */
   ranges?: TrustedRanges | undefined
+  /** @defaultValue the machine's clock */
+  clock?: Clock | undefined
+  /** @defaultValue none */
+  metrics?: Metrics | undefined
   /** Whom to have nothing to do with. @defaultValue nobody */
   refusals?: Refusals | undefined
   /** libp2p services by name, added to identify and ping: discovery brings its own. */
@@ -64,8 +71,10 @@ const mib = 1024 * 1024
  */
 export async function createDefaultNode(settings: DefaultNodeSettings = {}): Promise<Libp2p> {
   const { listen = ['/ip4/0.0.0.0/tcp/0'], networkKey, maxConnections = 300, services, refusals } = settings
+  const { clock = systemClock, metrics = noMetrics } = settings
   const ranges = settings.ranges ?? new TrustedRanges(undefined, networkKey !== undefined)
   const seed = settings.identitySeed ?? newIdentitySeed()
+  const inbound = new InboundGate({ ranges, clock, maxConnections })
   const encrypter = noise({ crypto: noiseCrypto })
   return createLibp2p({
     start: false,
@@ -78,15 +87,18 @@ export async function createDefaultNode(settings: DefaultNodeSettings = {}): Pro
       }),
     ],
     connectionEncrypters: [networkKey ? networkKeyEncrypter(networkKey, encrypter) : encrypter],
-    streamMuxers: [yamux(muxerSettings)],
+    streamMuxers: [
+      watchedYamux(muxerSettings, clock, ({ code }) => metrics.add('damselfly_connections_ended_total', 1, { code })),
+    ],
     services: { ...services, identify: identify(), ping: ping() },
-    connectionGater: connectionGater(new InboundGate({ ranges }), refusals),
+    connectionGater: connectionGater({ inbound, refusals, metrics, mayNotDial: () => false }),
     connectionManager: {
       maxConnections,
       // The gate limits by address instead: libp2p would refuse the sixth node of one host or NAT in a second.
       inboundConnectionThreshold: Infinity,
-      // When a fleet starts, hundreds dial one supernode in the same second; whom libp2p refuses has to wait.
-      maxIncomingPendingConnections: 128,
+      // It counts those who never speak like those who are about to, and keeps out whoever comes after them.
+      maxIncomingPendingConnections: Infinity,
+      inboundUpgradeTimeout: upgradeMs,
       // Addresses are tried one after the other, and those of container bridges lead nowhere.
       addressDialTimeout: 3000,
       maxPeerAddrsToDial: limits.addressesPerMember,
@@ -95,6 +107,9 @@ export async function createDefaultNode(settings: DefaultNodeSettings = {}): Pro
     connectionMonitor: { enabled: false },
   })
 }
+
+/** Time to prove who one is. */
+const upgradeMs = 10_000
 
 /** Both ends ping every 30 s (yamux): a socket on which nothing moved for two pings has lost its other end. */
 const silenceMs = 75_000
@@ -105,7 +120,7 @@ const muxerSettings = {
   maxOutboundStreams: 32,
   streamOptions: {
     // The initial window stays at its default: a sender takes its own for its peer's, and resets when they differ.
-    maxStreamWindowSize: mib,
+    maxStreamWindowSize: maxFrameBytes,
     // A paused stream whose buffer overflows is reset, so the window must fit.
     maxReadBufferLength: mib,
   },

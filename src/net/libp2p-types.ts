@@ -23,6 +23,8 @@ export type SecureOptions = Parameters<ConnectionEncrypter['secureInbound']>[1]
 export type SecuredConnection = Awaited<ReturnType<ConnectionEncrypter['secureInbound']>>
 /** What runs below streams: a raw or an encrypted connection. */
 export type Libp2pMessageStream = SecuredConnection['connection']
+/** Makes a stream muxer, as `streamMuxers` of libp2p takes them. */
+export type StreamMuxerFactoryMaker = NonNullable<Libp2pInit['streamMuxers']>[number]
 /** What a stream's `message` event carries. */
 export type ReceivedBytes = Parameters<Libp2pMessageStream['push']>[0]
 /** Decides who may connect. */

@@ -34,7 +34,7 @@ export interface Link {
   /** Multiaddr of the other end of the connection; of an inbound one, nobody listens there. */
   readonly remoteAddress: string
   readonly closed: boolean
-  /** Queues a message. Does nothing on a closed link; closes one whose peer leaves 4 MiB unread (`ERR_PEER_LIMIT`). */
+  /** Queues a message. Does nothing on a closed link; closes one whose peer leaves 4 MiB unread (`ERR_PEER_STALL`). */
   send(message: ControlMessage): void
   /**
    * Asks for a piece. Callers keep to {@link Link.freeRequests}.

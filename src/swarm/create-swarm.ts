@@ -217,6 +217,8 @@ async function makeNode(
     identitySeed,
     ranges: settings.ranges,
     refusals: bans,
+    clock: settings.clock,
+    metrics: options.metrics,
     services: Object.assign({}, ...settings.discovery.map((plugin) => plugin.services ?? {})),
   }).catch((cause: unknown) => cannotListen(listen, cause))
   made.defer(async () => node.stop())

@@ -1,12 +1,11 @@
 import type { Clock } from '../core/clock.ts'
-import type { PeerError } from '../core/errors.ts'
+import { PeerError } from '../core/errors.ts'
 import { LruMap } from '../core/lru-map.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Refusals } from '../net/connection-gater.ts'
 import type { Libp2pNode } from '../net/libp2p-node.ts'
 import type { Libp2pConnection } from '../net/libp2p-types.ts'
 import { hostOf } from '../net/multiaddr-host.ts'
-import { overLimit } from '../net/peer-errors.ts'
 import type { TrustedRanges } from '../net/trusted-ranges.ts'
 import type { BanList, BanReason } from '../trust/ban-list.ts'
 import type { Bans } from './bans.ts'
@@ -93,7 +92,7 @@ export class PeerBans implements Bans, Refusals {
   #disconnect(peerId: string): void {
     if (!this.#attached) return
     const { node, closeLink } = this.#attached
-    const banned = overLimit('the peer is banned')
+    const banned = new PeerError('ERR_PEER_REFUSED', 'the peer is banned')
     closeLink(peerId, banned)
     for (const connection of node.getConnections()) {
       if (connection.remotePeer.toString() === peerId) connection.abort(banned)

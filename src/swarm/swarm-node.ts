@@ -1,6 +1,6 @@
 import { CleanUp } from '../core/clean-up.ts'
 import type { Digest } from '../core/digest.ts'
-import { TransferError } from '../core/errors.ts'
+import { TransferError, type PeerError } from '../core/errors.ts'
 import type { Origin } from '../core/origin.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import { guestsPerLink, LinkBook } from '../engine/links.ts'
@@ -97,7 +97,10 @@ export class SwarmNode {
       hello: () => ({ type: 'hello', version: protocolVersion, supernode: context.supernode, location: init.location }),
       handlers: {
         opened: (link) => this.#links.opened(link),
-        closed: (link) => this.#links.closed(link),
+        closed: (link, error) => {
+          this.#links.closed(link)
+          if (error) this.#blame(link, error)
+        },
         message: (link, message) => this.#receive(link, message),
         request: (request) => void this.#serve(request),
       },
@@ -261,6 +264,14 @@ export class SwarmNode {
         if (message.type === 'bitfield') this.#sizes.receive(entry, message)
         this.#sessions.receive(entry, message)
     }
+  }
+
+  /** Why we ended a link. What is no fault of an honest peer is remembered. */
+  #blame({ peerId }: Link, { code }: PeerError): void {
+    const { bans, metrics } = this.context
+    metrics.add('damselfly_links_ended_total', 1, { code })
+    if (code === 'ERR_PEER_PROTOCOL') bans.suspect(peerId, 'protocol')
+    if (code === 'ERR_PEER_LIMIT') bans.suspect(peerId, 'limit')
   }
 
   async #serve(request: IncomingRequest): Promise<void> {

@@ -84,7 +84,7 @@ describe('a link', () => {
       for (let index = 0; index < 1000; index++, sentBytes += 70) link.send(message)
       await setImmediate()
     }
-    assert.equal(node.log.closed[0]?.error?.code, 'ERR_PEER_LIMIT')
+    assert.equal(node.log.closed[0]?.error?.code, 'ERR_PEER_STALL')
     assert.ok(sentBytes > 4 * 1024 * 1024)
     assert.ok(sentBytes < 6 * 1024 * 1024, `${sentBytes} bytes were kept for it`)
   })

@@ -45,7 +45,7 @@ describe('a banned peer', () => {
       ['peer:banned', { peerId: there.peerId, reason: 'piece-hash', untilMs: clock.wallMs() + 3_600_000 }],
     ])
     await here.node.log.until((log) => log.closed.length === 1)
-    assert.equal(here.node.log.closed[0]?.error?.code, 'ERR_PEER_LIMIT')
+    assert.equal(here.node.log.closed[0]?.error?.code, 'ERR_PEER_REFUSED')
     assert.deepEqual(here.node.node.getConnections(), [])
     await assert.rejects(here.node.host.dial(there), { code: 'ERR_PEER_REFUSED' })
     await assert.rejects(here.node.host.dial({ addresses: there.addresses }), { code: 'ERR_PEER_UNREACHABLE' })
