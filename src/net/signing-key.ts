@@ -90,6 +90,11 @@ export function isSigner(peerId: string): boolean {
   }
 }
 
+/** The peer id, in binary form, that an Ed25519 public key makes. */
+export function peerIdOfKey(publicKey: Uint8Array): Uint8Array {
+  return Buffer.concat([ed25519Prefix, publicKey])
+}
+
 function base64Url(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64url')
 }

@@ -241,6 +241,7 @@ export class SwarmNode {
     entry.heardMs = this.context.clock.monotonicMs()
     switch (message.type) {
       case 'hello':
+      case 'grant':
         break
       case 'join':
         this.#tracker.joined(entry, message)

@@ -7,6 +7,7 @@ import {
   fetchingLayout,
   forgetLayout,
   freshLayout,
+  grantLayout,
   haveLayout,
   helloLayout,
   inlineLayout,
@@ -40,6 +41,7 @@ export const controlMessages: MessageSet<ControlMessage> = messageSet<ControlMes
   leaseAskLayout,
   leaseLayout,
   holdOffLayout,
+  grantLayout,
 )
 /** What the asker sends on a data stream. */
 export const requestMessages: MessageSet<Request> = messageSet(requestLayout)
@@ -78,6 +80,8 @@ export function encodeFrame(message: Message): Uint8Array {
       return frameOf(leaseLayout, message)
     case 'hold-off':
       return frameOf(holdOffLayout, message)
+    case 'grant':
+      return frameOf(grantLayout, message)
     case 'request':
       return frameOf(requestLayout, message)
     case 'piece':

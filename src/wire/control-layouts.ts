@@ -5,7 +5,7 @@ import { maxPieceCount, pieceLayout } from '../core/piece-layout.ts'
 import { hasFlag } from './flags.ts'
 import { locationLayout } from './member-layouts.ts'
 import type { MessageLayout } from './message-layout.ts'
-import type { BitfieldMessage, ClaimMessage, Fetching, Forget, Fresh, Have, Hello, Inline } from './messages.ts'
+import type { BitfieldMessage, ClaimMessage, Fetching, Forget, Fresh, GrantMessage, Have, Hello, Inline } from './messages.ts'
 import { limits } from './protocol.ts'
 import { runsLayout } from './run-layout.ts'
 import { violation } from './violation.ts'
@@ -134,6 +134,12 @@ export const inlineLayout: MessageLayout<Inline> = {
     to.bytes(bytes, limits.inlineBytes, 1)
   },
   read: (from) => ({ type: 'inline', digest: from.digest(), bytes: from.bytes(limits.inlineBytes, 1) }),
+}
+
+export const grantLayout: MessageLayout<GrantMessage> = {
+  code: 0x0f,
+  write: (to, { grant }) => to.bytes(grant, limits.grantBytes, 1),
+  read: (from) => ({ type: 'grant', grant: from.bytes(limits.grantBytes, 1) }),
 }
 
 /** Hashes stop at the last piece of the blob. */

@@ -152,6 +152,13 @@ export interface HoldOff {
   readonly durationMs: number
 }
 
+/** Says that the sender may read some repositories: docs/spec/sharing.md has its form. */
+export interface GrantMessage {
+  readonly type: 'grant'
+  /** At least one byte. */
+  readonly grant: Uint8Array
+}
+
 /** What travels on a control stream. */
 export type ControlMessage =
   | Hello
@@ -166,6 +173,7 @@ export type ControlMessage =
   | LeaseAsk
   | LeaseMessage
   | HoldOff
+  | GrantMessage
 
 export interface Request {
   readonly type: 'request'

@@ -33,6 +33,9 @@ export const limits = {
   /** How long a lease holds, and how long until the next ask. */
   leaseMs: 60_000,
   holdOffMs: 60_000,
+  grantBytes: 512,
+  /** Grants that are taken in on one link. */
+  grantsPerLink: 16,
   /** Control bytes that may wait for a peer that reads slowly. */
   controlBacklogBytes: 4_194_304,
   /** Data streams that a node opens to one peer, and accepts from it. */

@@ -141,6 +141,7 @@ export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage
     grants: fc.array(grant, { maxLength: limits.grantsPerLease }),
   }),
   record({ type: fc.constant('hold-off' as const), topic: digest, durationMs: fc.nat(limits.holdOffMs) }),
+  record({ type: fc.constant('grant' as const), grant: bytes(limits.grantBytes, 1) }),
 )
 
 export const request: Made<Request> = record({
