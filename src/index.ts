@@ -34,7 +34,6 @@ export type {
   BlobEvent,
   BlobStoredEvent,
   PeerBannedEvent,
-  PeerDistrustedEvent,
   PeerEvent,
   PieceStoredEvent,
   SwarmEvents,

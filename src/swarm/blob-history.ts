@@ -32,6 +32,12 @@ export type BlobHistoryEvent =
   | { readonly type: 'origin:waited'; readonly origin: string; readonly durationMs: number }
   /** A request to a peer ended without its piece. */
   | { readonly type: 'request:failed'; readonly peerId: string; readonly piece: number; readonly reason: 'failed' | 'absent' | 'busy' | 'corrupt' | 'late' }
+  /** A peer lied about the blob: it sent other bytes than it offered, or signed a false claim; `by` says what showed it. */
+  | { readonly type: 'peer:convicted'; readonly peerId: string; readonly misdeed: 'piece-hash' | 'claim'; readonly by: 'hash' | 'origin' | 'digest' }
+  /** What it was convicted by turned out wrong. */
+  | { readonly type: 'peer:acquitted'; readonly peerId: string }
+  /** Bytes of peers were thrown away. */
+  | { readonly type: 'bytes:wasted'; readonly bytes: number; readonly reason: 'corrupt' | 'refuted' | 'mismatch' }
   /** The bytes did not match the digest. */
   | { readonly type: 'blob:mismatched' }
   | { readonly type: 'blob:completed' }

@@ -147,6 +147,11 @@ export class BlobSession {
     return this.#state
   }
 
+  /** Bytes of peers that were thrown away. */
+  get wastedBytes(): number {
+    return this.#claims.wastedBytes
+  }
+
   /** What came from where since somebody last began to want the blob. */
   get account(): TransferAccount {
     return this.#account
@@ -286,7 +291,7 @@ export class BlobSession {
         this.#audience.dropped(effect.pieces)
         break
       case 'distrust':
-        this.#reportDistrust(effect.link)
+        // Who lied for certain was dealt with when its bytes came; here it is only not asked again.
         break
       case 'done':
         this.#audience.changed()
@@ -370,14 +375,6 @@ export class BlobSession {
       entry.link.send(emptyCopy(this.digest, this.layout.sizeBytes))
       this.detach(entry.id)
     }
-  }
-
-  #reportDistrust(link: LinkId): void {
-    const entry = this.#links.entry(link)
-    if (!entry) return
-    const { peerId } = entry.link
-    this.#context.logger.warn('a peer sent wrong bytes', { digest: this.digest, peer: peerId })
-    this.#context.emit('peer:distrusted', { digest: this.digest, peerId })
   }
 
   #fail(error: unknown): void {

@@ -38,6 +38,8 @@ export interface Explanation {
   readonly phase: 'idle' | 'loading' | 'checking' | 'complete' | 'failed' | undefined
   readonly pieces: { readonly total: number; readonly stored: number; readonly leased: number }
   readonly bytes: ByteCounts
+  /** Taken from peers and thrown away, while the blob is open here. */
+  readonly wastedBytes: number
   /** What each peer gave. */
   readonly shares: readonly PeerShare[]
   /** Peers that are linked now. */
@@ -60,6 +62,7 @@ export function explainBlob(
       phase: undefined,
       pieces: { total: 0, stored: 0, leased: 0 },
       bytes: histories.bytesOf(digest)?.bytes ?? { total: 0, origin: 0, peers: 0, stored: 0 },
+      wastedBytes: 0,
       shares: histories.bytesOf(digest)?.peers ?? [],
       peers: [],
       events,
@@ -86,5 +89,5 @@ export function explainBlob(
     ]
   })
   const pieces = { total: state.layout.pieceCount, stored: state.stored.count, leased: state.lease.pieces.count }
-  return { digest, phase: state.phase, pieces, bytes, shares, peers, events }
+  return { digest, phase: state.phase, pieces, bytes, wastedBytes: session.wastedBytes, shares, peers, events }
 }

@@ -182,15 +182,18 @@ export class SessionClaims {
           break
         case 'wasted':
           context.metrics.add('damselfly_wasted_bytes_total', effect.bytes, { reason: effect.reason })
+          context.history.note(copy.digest, { type: 'bytes:wasted', bytes: effect.bytes, reason: effect.reason })
           break
         case 'convict':
           // What we signed in good faith, for an origin that gave us other bytes than others.
           if (effect.peerId === context.identity.name) break
           if (effect.misdeed === 'claim') context.metrics.add('damselfly_claims_refuted_total', 1, { by: effect.by })
           context.logger.warn('a peer lied about a blob', { digest: copy.digest, peer: effect.peerId, misdeed: effect.misdeed, by: effect.by })
+          context.history.note(copy.digest, { type: 'peer:convicted', peerId: effect.peerId, misdeed: effect.misdeed, by: effect.by })
           this.#convictions.set(effect.peerId, context.bans.convict(effect.peerId, effect.misdeed))
           break
         case 'acquit':
+          context.history.note(copy.digest, { type: 'peer:acquitted', peerId: effect.peerId })
           this.#convictions.get(effect.peerId)?.reverse()
           this.#convictions.delete(effect.peerId)
           break

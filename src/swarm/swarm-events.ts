@@ -40,14 +40,6 @@ export interface PeerEvent {
 }
 
 /**
- * A peer whose bytes were not what it had said they are.
- * @public
- */
-export interface PeerDistrustedEvent extends BlobEvent {
-  readonly peerId: string
-}
-
-/**
  * A peer that this node has nothing to do with for a while.
  * @public
  */
@@ -67,8 +59,6 @@ export interface SwarmEvents {
   'peer:linked': CustomEvent<PeerEvent>
   /** A link to a peer has ended. */
   'peer:unlinked': CustomEvent<PeerEvent>
-  /** A peer sent wrong bytes and is not asked for that blob again. */
-  'peer:distrusted': CustomEvent<PeerDistrustedEvent>
   /** A peer was found out: its link closed, and it is refused for an hour, for longer each time. */
   'peer:banned': CustomEvent<PeerBannedEvent>
   /** A piece came, from a peer or the origin. */

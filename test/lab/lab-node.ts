@@ -151,7 +151,7 @@ export class LabNode {
 
   #listenTo(swarm: Swarm): void {
     const { time } = this.#init
-    const names = ['peer:linked', 'peer:unlinked', 'peer:distrusted', 'peer:banned', 'piece:stored', 'blob:stored', 'sharing:withheld']
+    const names = ['peer:linked', 'peer:unlinked', 'peer:banned', 'piece:stored', 'blob:stored', 'sharing:withheld']
     for (const name of names) {
       ;(swarm as EventTarget).addEventListener(name, (event) => {
         const detail = (event as CustomEvent<Omit<Told, 'name'> & { piece?: number; from?: string }>).detail

@@ -1,4 +1,5 @@
 import type { Digest } from '../../src/core/digest.ts'
+import type { PeerError } from '../../src/core/errors.ts'
 import type { Logger } from '../../src/core/log.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { seededRandom } from '../../src/core/random.ts'
@@ -45,6 +46,7 @@ export class ScriptedLink implements Link {
   /** Requests that were made while none was free. */
   refused = 0
   closed = false
+  closedWith: PeerError | undefined
 
   constructor(peerId: string, streams = 4) {
     this.peerId = peerId
@@ -77,8 +79,18 @@ export class ScriptedLink implements Link {
     how(request.sink)
   }
 
-  close(): void {
+  /** Gives a piece that was asked for, whole. */
+  give(piece: number, bytes: Uint8Array): void {
+    this.answer((sink) => {
+      sink.header(bytes.byteLength)
+      sink.chunk(bytes)
+      sink.end()
+    }, this.open.find((request) => request.piece === piece))
+  }
+
+  close(error?: PeerError): void {
     this.closed = true
+    this.closedWith ??= error
   }
 
   #remove(request: ScriptedRequest): void {

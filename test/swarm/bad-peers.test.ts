@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { peers } from '../../src/discovery/static-discovery.ts'
-import type { PeerDistrustedEvent } from '../../src/swarm/swarm-events.ts'
+import type { PeerBannedEvent } from '../../src/swarm/swarm-events.ts'
 import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
 import { embeddedOrigin } from '../../src/testing/embedded-origin.ts'
 import { seededContent, type BlobContent } from '../../src/testing/seeded-content.ts'
@@ -27,10 +27,11 @@ describe('a pull among bad peers', () => {
       request.serve(honest.byteLength, [withOneBitTurned(honest)]),
     )
     const node = await nodes.start([], { origins: [origin], discovery: [peersOf(liar)] })
-    const distrusted = eventOf<PeerDistrustedEvent>(node, 'peer:distrusted')
+    const banned = eventOf<PeerBannedEvent>(node, 'peer:banned')
     const blob = await node.fetchLayer(`${origin.host}/t@${content.digest}`)
     await assertHolds(blob, content)
-    assert.deepEqual(await distrusted, { digest: content.digest, peerId: liar.peerId })
+    const { peerId, reason } = await banned
+    assert.deepEqual({ peerId, reason }, { peerId: liar.peerId, reason: 'piece-hash' })
     assert.equal(blob.stats.bytes.peers, 0)
     assert.ok(liar.requests.length <= 4, `${liar.requests.length} pieces were asked of it`)
   })
@@ -46,9 +47,13 @@ describe('a pull among bad peers', () => {
       (_, honest) => rawHash(withOneBitTurned(honest)),
     )
     const node = await nodes.start([], { origins: [origin], discovery: [peersOf(liar)] })
+    const banned = eventOf<PeerBannedEvent>(node, 'peer:banned')
     const blob = await node.fetchLayer(`${origin.host}/t@${content.digest}`)
     await assertHolds(blob, content)
     assert.ok(origin.bytesSent(content.digest) <= content.sizeBytes + 1)
+    const { peerId, reason } = await banned
+    assert.deepEqual({ peerId, reason }, { peerId: liar.peerId, reason: 'claim' })
+    assert.ok(node.explain(content.digest).events.some(({ type }) => type === 'peer:convicted'))
   })
 
   test('without an origin, another peer makes up for a liar', async () => {

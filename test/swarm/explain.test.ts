@@ -80,6 +80,7 @@ describe('explain', () => {
       phase: undefined,
       pieces: { total: 0, stored: 0, leased: 0 },
       bytes: { total: 0, origin: 0, peers: 0, stored: 0 },
+      wastedBytes: 0,
       shares: [],
       peers: [],
       events: [],
