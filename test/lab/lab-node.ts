@@ -12,6 +12,7 @@ import { LabDisk, type Mount } from './lab-disk.ts'
 import type { LabTime } from './lab-time.ts'
 import { NodeLoop } from './node-loop.ts'
 import type { VirtualNetwork } from './virtual-network.ts'
+import type { Tamper } from './virtual-connection.ts'
 import { VirtualNode } from './virtual-node.ts'
 import { Card } from './wire.ts'
 
@@ -43,6 +44,16 @@ export interface Told {
   readonly digest?: string
 }
 
+/** What is left of a node that was closed, and whose blobs were deleted. */
+export interface Remains {
+  readonly timers: number
+  readonly streams: number
+  readonly protocols: number
+  readonly usedBytes: number
+}
+
+export const nothing: Remains = { timers: 0, streams: 0, protocols: 0, usedBytes: 0 }
+
 interface Running {
   readonly node: VirtualNode
   readonly loop: NodeLoop
@@ -62,6 +73,7 @@ export class LabNode {
   /** Blobs that it has said are stored. */
   readonly committed = new Set<string>()
   readonly disk = new LabDisk()
+  #tamper: Tamper | undefined
   readonly #init: LabNodeInit
   readonly #uplink: Card
   readonly #downlink: Card
@@ -101,12 +113,24 @@ export class LabNode {
     return this.#now.node
   }
 
+  /** Whether what it sends is what it means. */
+  get honest(): boolean {
+    return this.#tamper === undefined
+  }
+
+  /** From now on it sends something else than it means to, also when it was started again. */
+  sendOtherwise(tamper: Tamper): void {
+    this.#tamper = tamper
+    if (this.#running) this.#running.node.tamper = tamper
+  }
+
   /** Starts a process on what its disk holds. */
   async start(): Promise<void> {
     const { time, network, directory, random, identity, name, address } = this.#init
     this.#starts++
     const loop = new NodeLoop(time, { monotonicMs: 1000 * random.below(1_000_000), wallMs: 1_750_000_000_000 + random.below(1_000_000_000) })
     const node = new VirtualNode({ network, name, address, identity, loop, uplink: this.#uplink, downlink: this.#downlink })
+    node.tamper = this.#tamper
     network.listen(node)
     const mount = this.disk.mount()
     const logger = this.#logger()
@@ -136,12 +160,15 @@ export class LabNode {
   }
 
   /** The node is closed as it should be; gives what is left of it. */
-  async stop(): Promise<{ timers: number; streams: number; protocols: number }> {
+  async stop(): Promise<Remains> {
     const { node, loop, swarm, store, resolver } = this.#now
     await swarm.close()
     await resolver.close()
+    for await (const digest of this.disk.backend.list()) await store.delete(digest)
+    // What somebody still holds is not deleted.
+    const { usedBytes } = store.usage()
     await store.close()
-    return { timers: loop.timerCount, streams: node.streamCount, protocols: node.protocols.length }
+    return { timers: loop.timerCount, streams: node.streamCount, protocols: node.protocols.length, usedBytes }
   }
 
   get #now(): Running {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
+import { digestToBytes } from '../../src/core/digest.ts'
 import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
 import { sharedContent } from './contents.ts'
 import { Lab } from './lab.ts'
-import type { LabNode } from './lab-node.ts'
+import { nothing, type LabNode } from './lab-node.ts'
 
 const kib = 1024
 
@@ -18,9 +19,10 @@ async function twoNodes(seed: number): Promise<{ lab: Lab; first: LabNode; secon
   const content = sharedContent(seed, 1300 * kib)
   const layer = (node: LabNode) => ({ digest: content.digest, size: content.sizeBytes, origin: lab.origin.of(content, node.loop) })
   const [first, second] = [await lab.addNode(), await lab.addNode()]
-  await lab.time.until(first.swarm.fetchLayer(layer(first)))
+  await lab.time.until(first.swarm.fetchLayer(layer(first)).then((blob) => blob.close()))
   const blob = await lab.time.until(second.swarm.fetchLayer(layer(second)))
   const bytes = await lab.time.until(bytesOf(blob))
+  await blob.close()
   return { lab, first, second, bytes, fromPeers: blob.stats.bytes.peers }
 }
 
@@ -36,8 +38,25 @@ describe('the fault laboratory', () => {
   test('leaves nothing behind when nodes are closed', async () => {
     const { lab, first, second } = await twoNodes(2)
     for (const node of [first, second]) {
-      assert.deepEqual(await lab.time.until(node.stop()), { timers: 0, streams: 0, protocols: 0 })
+      assert.deepEqual(await lab.time.until(node.stop()), nothing)
     }
+  })
+
+  test('shows that a private blob of an open network is named to nobody, not even to ask for leave to read it', async () => {
+    const lab = new Lab(5)
+    const content = sharedContent(5, 1300 * kib)
+    const [node] = [await lab.addNode(), await lab.addNode(), await lab.addNode()]
+    let named = 0
+    lab.network.tap = (frame) => {
+      if (frame.kind === 'data' && Buffer.from(frame.bytes.subarray()).includes(Buffer.from(digestToBytes(content.digest)))) named++
+    }
+    const layer = { digest: content.digest, size: content.sizeBytes, private: true }
+    const open = sharedContent(6, 1000)
+    await lab.time.until(node.swarm.fetchLayer({ digest: open.digest, size: open.sizeBytes, origin: lab.origin.of(open, node.loop) }))
+    const blob = await lab.time.until(node.swarm.fetchLayer({ ...layer, origin: lab.origin.of(content, node.loop, { private: true }) }))
+    assert.ok(node.swarm.stats().links.length > 0)
+    assert.equal(blob.stats.bytes.origin, content.sizeBytes)
+    assert.equal(named, 0)
   })
 
   test('does the same for the same seed, and something else for another', async () => {

@@ -4,6 +4,9 @@ import { StreamCloseEvent } from '@libp2p/interface'
 import type { Frame, StreamFrame } from './frame.ts'
 import { VirtualStream } from './virtual-stream.ts'
 
+/** Changes what a node sends on streams of a protocol, or keeps it back by giving nothing. */
+export type Tamper = (protocol: string, bytes: Uint8Array) => Uint8Array | undefined
+
 /** What takes streams that the other end opens. */
 export interface StreamHandlers {
   /** Called with each; undefined when the protocol is not spoken. */
@@ -20,7 +23,7 @@ export interface ConnectionInit {
   readonly log: Libp2pConnection['log']
   /** Puts a frame on the wire to the other end. */
   readonly send: (frame: Frame) => void
-  readonly tamper: (protocol: string) => ((bytes: Uint8Array) => Uint8Array | undefined) | undefined
+  readonly tamper: () => Tamper | undefined
   readonly closed: (connection: VirtualConnection) => void
 }
 
@@ -153,7 +156,10 @@ export class VirtualConnection extends TypedEventEmitter<object> {
       direction,
       log: this.log,
       send: (frame: StreamFrame) => this.#init.send(frame),
-      tamper: this.#init.tamper(protocol),
+      tamper: () => {
+        const tamper = this.#init.tamper()
+        return tamper && ((bytes) => tamper(protocol, bytes))
+      },
     })
     this.#streams.set(id, stream)
     stream.addEventListener('close', () => this.#streams.delete(id))

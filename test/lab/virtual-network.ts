@@ -1,5 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Random } from '../../src/core/random.ts'
+import type { Frame } from './frame.ts'
 import type { LabTime } from './lab-time.ts'
 import { NetworkConditions } from './network-conditions.ts'
 import { named, VirtualConnection } from './virtual-connection.ts'
@@ -22,6 +23,8 @@ interface Pair {
 /** Hosts and the ways between them. Faults are its methods: they happen at once. */
 export class VirtualNetwork {
   readonly conditions: NetworkConditions
+  /** Hears of every frame that arrives. */
+  tap: ((frame: Frame) => void) | undefined
   readonly #time: LabTime
   readonly #listening = new Map<string, VirtualNode>()
   readonly #pairs = new Set<Pair>()
@@ -128,7 +131,7 @@ export class VirtualNetwork {
         handlers: own,
         log: own.logger.forComponent(),
         send: (frame) => wire.send(frame),
-        tamper: (protocol) => (own.tamper ? (bytes) => (own.tamper ? own.tamper(protocol, bytes) : bytes) : undefined),
+        tamper: () => own.tamper,
         closed: (connection) => {
           own.connections.delete(connection)
           closed()
@@ -155,7 +158,10 @@ export class VirtualNetwork {
       uplink: from.uplink,
       downlink: to.downlink,
       loop: to.loop,
-      receive: (frame) => end().receive(frame),
+      receive: (frame) => {
+        this.tap?.(frame)
+        end().receive(frame)
+      },
     })
   }
 

@@ -4,14 +4,11 @@ import type { Libp2pNode } from '../../src/net/libp2p-node.ts'
 import type { Libp2pConnection, Libp2pMultiaddr, Libp2pStream } from '../../src/net/libp2p-types.ts'
 import type { Identity } from './identities.ts'
 import type { NodeLoop } from './node-loop.ts'
-import { named, type StreamHandlers, type VirtualConnection } from './virtual-connection.ts'
+import { named, type StreamHandlers, type Tamper, type VirtualConnection } from './virtual-connection.ts'
 import type { VirtualNetwork } from './virtual-network.ts'
 import type { Card } from './wire.ts'
 
 type StreamHandler = (stream: Libp2pStream, connection: Libp2pConnection) => void
-
-/** Changes what a node sends on streams of a protocol, or keeps it back by giving nothing. */
-export type Tamper = (protocol: string, bytes: Uint8Array) => Uint8Array | undefined
 
 /** What one {@link VirtualNode} is made of. */
 export interface VirtualNodeInit {

@@ -16,7 +16,7 @@ export interface VirtualStreamInit {
   /** Puts a frame of this stream on the wire. */
   readonly send: (frame: StreamFrame) => void
   /** Changes what leaves, or keeps it back: a node whose memory turns bits. */
-  readonly tamper?: ((bytes: Uint8Array) => Uint8Array | undefined) | undefined
+  readonly tamper: () => ((bytes: Uint8Array) => Uint8Array | undefined) | undefined
 }
 
 /** A stream of a virtual connection: libp2p's own stream class over frames that are handed over in virtual time, with yamux's windows. */
@@ -40,7 +40,8 @@ export class VirtualStream extends AbstractStream {
       data.consume(length)
       this.#creditBytes -= length
       sentBytes += length
-      const sent = this.#tamper ? this.#tamper(bytes.slice()) : bytes
+      const tamper = this.#tamper()
+      const sent = tamper ? tamper(bytes.slice()) : bytes
       if (sent) this.#send({ kind: 'data', stream: this.id, bytes: new Uint8ArrayList(sent) })
     }
     return { sentBytes, canSendMore: data.byteLength === 0 }

@@ -98,4 +98,13 @@ describe('a walker', () => {
     assert.equal(node.clock.timerCount, 0)
     walker.answered(topic, { key: 'node 20', members: 0, nearer: [rankAt(10)], busy: false })
   })
+
+  test('begins no walk after it was closed: who waited for dials until then asks too late', async () => {
+    await using node = await scriptedNode()
+    const { walker, links } = await walking(node, 20)
+    walker.close()
+    await walker.walk(topic)
+    assert.equal(links.dialled.length, 1)
+    assert.equal(node.clock.timerCount, 0)
+  })
 })
