@@ -280,7 +280,9 @@ export class BlobSession {
         this.#source.trim(effect.run, effect.count)
         break
       case 'ask-lease':
-        this.#context.leases.ask(digest, this.layout, effect, this.#onLease)
+        // Whoever were asked for leave would learn what we load.
+        if (this.#withheld) this.#loop.dispatch({ type: 'lease:silent', swarmSize: 1 })
+        else this.#context.leases.ask(digest, this.layout, effect, this.#onLease)
         break
       case 'check':
         void this.#write(() => this.#commit())

@@ -19,6 +19,7 @@ export class JoinWalker {
   readonly #links: LinkManager
   readonly #isLoading: (topic: Digest) => boolean
   readonly #walks = new Map<Digest, Walking>()
+  #closed = false
 
   /** @param isLoading - whether new peers are asked about a topic in any case */
   constructor(context: SwarmContext, links: LinkManager, isLoading: (topic: Digest) => boolean) {
@@ -27,8 +28,9 @@ export class JoinWalker {
     this.#isLoading = isLoading
   }
 
-  /** Resolves when the walk is over. Calls for one topic share a walk. */
+  /** Resolves when the walk is over. Calls for one topic share a walk; none begins after the end. */
   walk(topic: Digest): Promise<void> {
+    if (this.#closed) return Promise.resolve()
     const before = this.#walks.get(topic)
     if (before) return before.done
     const place = digestToBytes(topic)
@@ -50,6 +52,7 @@ export class JoinWalker {
   }
 
   close(): void {
+    this.#closed = true
     for (const [topic, walking] of this.#walks) this.#end(topic, walking)
   }
 
