@@ -54,6 +54,7 @@ export type { MemoryScratchOptions } from './store/memory-scratch.ts'
 export type { BlobSource, StorageBackend } from './store/storage-backend.ts'
 export type {
   BlobFacts,
+  CommitFacts,
   ImportFileOptions,
   ImportOptions,
   PieceSource,

@@ -26,6 +26,14 @@ export interface Origin {
     range: ByteRange | undefined,
     options?: AbortOptions & { readonly onWait?: ((durationMs: number) => void) | undefined },
   ): Promise<OriginBody>
+  /**
+   * Whether anybody may read what it gives: one request without credentials. Asked when it gave something for credentials. Leave it out where that
+   * means that it is private.
+   *
+   * @returns `undefined` when the origin cannot be reached, or does not say
+   * @throws `signal.reason` when aborted
+   */
+  isPublic?(options?: AbortOptions): Promise<boolean | undefined>
 }
 
 /**

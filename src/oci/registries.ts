@@ -84,6 +84,7 @@ export class Registries implements AsyncDisposable {
         ...mirrors.map((mirror) => this.#endpoint(mirror.host, mirror, registry)),
         this.#endpoint(registry, url, undefined),
       ],
+      anonymous: this.#endpoint(registry, url, undefined, true),
       clock: this.hostGates.clock,
       random: this.#random,
       logger: this.#logger,
@@ -102,10 +103,10 @@ export class Registries implements AsyncDisposable {
     return this.close()
   }
 
-  #endpoint(registry: string, url: URL, mirrorOf: string | undefined): RegistryEndpoint {
+  #endpoint(registry: string, url: URL, mirrorOf: string | undefined, anonymous = false): RegistryEndpoint {
     const { insecure, auth, trustedRealms } = this.#settings.of(registry)
     const [http, gates] = [this.#http, this.hostGates]
-    const credentials = auth ? async () => auth : this.#credentials
+    const credentials = anonymous ? async () => undefined : auth ? async () => auth : this.#credentials
     const tokens = new TokenSource(http, gates)
     const authorizer = new RegistryAuthorizer({
       registry,

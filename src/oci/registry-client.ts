@@ -2,7 +2,7 @@ import type { ByteRange } from '../core/byte-range.ts'
 import type { Clock } from '../core/clock.ts'
 import { maxManifestBytes } from '../core/descriptor.ts'
 import { digestOf, isDigest, type Digest } from '../core/digest.ts'
-import { DigestMismatchError } from '../core/errors.ts'
+import { DigestMismatchError, OriginError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { OriginBody } from '../core/origin.ts'
 import type { Random } from '../core/random.ts'
@@ -12,6 +12,9 @@ import { RangeHabits } from './range-habits.ts'
 import { readRange, type RangeAnswer } from './range-reader.ts'
 import type { RegistryEndpoint } from './registry-endpoint.ts'
 import { growingWaits, type WaitOptions } from './wait-options.ts'
+
+/** What registries answer to somebody who is nobody, for what only others may have; many do not even say that it exists. */
+const refusals: ReadonlySet<number> = new Set([401, 403, 404])
 
 /** A manifest or an index as the registry has it. */
 export interface ManifestAnswer {
@@ -38,6 +41,8 @@ export interface RegistryClientInit {
   readonly registry: string
   /** Mirrors, and last the registry itself. */
   readonly endpoints: readonly RegistryEndpoint[]
+  /** The registry itself, to be asked as nobody. */
+  readonly anonymous: RegistryEndpoint
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -119,6 +124,25 @@ export class RegistryClient {
       retries: failover.retries,
       open: (offset, end) => failover.attempt((endpoint) => ask(endpoint, offset, end)),
     })
+  }
+
+  /**
+   * Whether anybody may read from a repository, going by one thing in it. Asked once, whatever comes of it.
+   *
+   * @param path - `manifests/sha256:…`, `blobs/sha256:…`
+   * @returns `undefined` when the registry cannot be reached, or does not say
+   */
+  async isPublic(repository: string, path: string, { signal }: WaitOptions = {}): Promise<boolean | undefined> {
+    signal?.throwIfAborted()
+    const headers = { accept: manifestMediaTypes.join(', '), range: 'bytes=0-0' }
+    try {
+      const { response } = await this.#init.anonymous.send({ repository, path, headers, signal })
+      await response.discard()
+      return true
+    } catch (error) {
+      if (!(error instanceof OriginError)) throw error
+      return error.status !== undefined && refusals.has(error.status) ? false : undefined
+    }
   }
 
   /** Waits of one operation, wherever in it they come up. */

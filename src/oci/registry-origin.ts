@@ -63,6 +63,7 @@ export function registryOrigin(options: RegistryOriginOptions): Origin {
             signal?.throwIfAborted()
             return client.blob(repository, digest, { range, sizeBytes: size, signal, onWait })
           },
+    isPublic: (waits) => client.isPublic(repository, `${kind}s/${digest}`, waits),
   }
 }
 

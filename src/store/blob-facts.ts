@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { hashBytes, type Digest } from '../core/digest.ts'
+import { maxRepositories } from '../trust/sharing-rules.ts'
 
 /**
  * What the store knows of a complete blob.
@@ -12,6 +13,11 @@ export interface BlobFacts {
   readonly private: boolean
   /** What the bytes are, where it was said. */
   readonly mediaType?: string | undefined
+  /**
+   * Repositories under whose names it came, `registry/repository`, at most 64; absent where there were none. The empty name stands for a time before
+   * there was one.
+   */
+  readonly repositories?: readonly string[] | undefined
 }
 
 /** {@link BlobFacts} as they are kept beside the blob. */
@@ -25,8 +31,8 @@ export interface BlobRecord extends Omit<BlobFacts, 'private'> {
 
 /** A record as JSON with a checksum: `{"crc32":…,"record":{…}}`. */
 export function encodeRecord(digest: Digest, record: BlobRecord): Uint8Array {
-  const { sizeBytes, mediaType, pinned, usedAtMs } = record
-  const text = JSON.stringify({ sizeBytes, private: record.private, mediaType, pinned, usedAtMs })
+  const { sizeBytes, mediaType, pinned, usedAtMs, repositories } = record
+  const text = JSON.stringify({ sizeBytes, private: record.private, mediaType, pinned, usedAtMs, repositories })
   return Buffer.from(`{"crc32":${crc32(digest + text)},"record":${text}}\n`)
 }
 
@@ -38,6 +44,12 @@ export function decodeRecord(digest: Digest, bytes: Uint8Array): BlobRecord | un
   // The checksum says that we wrote it, and so what it is.
   const record: BlobRecord = JSON.parse(text)
   return record
+}
+
+/** Names that a blob has, with more of them. One that had none keeps that in mind, as the empty name. */
+export function withRepositories(known: readonly string[], more: readonly string[], wasHere: boolean): readonly string[] {
+  const before = wasHere && known.length === 0 && more.length > 0 ? [''] : known
+  return [...new Set([...before, ...more])].slice(0, maxRepositories)
 }
 
 /** Hashes of pieces with a checksum before them. */

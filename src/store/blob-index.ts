@@ -10,6 +10,8 @@ export interface BlobEntry {
   /** It came with credentials; `undefined` where nobody knows how it came. */
   private: boolean | undefined
   mediaType: string | undefined
+  /** Names under which it came. */
+  repositories: readonly string[]
   pinned: boolean
   /** When its record says it was last used, in milliseconds since 1970. */
   recordedUseMs: number
@@ -120,10 +122,11 @@ export class BlobIndex {
 }
 
 /** What users see of an entry: a blob that may be anyone's counts as private. */
-export function factsOf({ layout, mediaType, ...entry }: BlobEntry): BlobFacts {
+export function factsOf({ layout, mediaType, repositories, ...entry }: BlobEntry): BlobFacts {
   return {
     sizeBytes: layout.sizeBytes,
     private: entry.private ?? true,
     ...(mediaType !== undefined && { mediaType }),
+    ...(repositories.length > 0 && { repositories }),
   }
 }

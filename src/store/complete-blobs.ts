@@ -5,7 +5,7 @@ import { BlobNotFoundError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { AbortOptions } from '../core/options.ts'
 import { pieceLayout } from '../core/piece-layout.ts'
-import type { BlobRecord } from './blob-facts.ts'
+import { withRepositories, type BlobRecord } from './blob-facts.ts'
 import { BlobIndex, type BlobEntry } from './blob-index.ts'
 import { BlobRecords } from './blob-records.ts'
 import { KeyedLock } from './keyed-lock.ts'
@@ -119,6 +119,7 @@ export class CompleteBlobs {
         layout,
         private: facts.private || (known?.private ?? false),
         mediaType: facts.mediaType ?? known?.mediaType,
+        repositories: withRepositories(known?.repositories ?? [], facts.repositories, known !== undefined),
         pinned: known?.pinned ?? false,
         recordedUseMs: this.#clock.wallMs(),
         firstUse: undefined,
@@ -243,6 +244,7 @@ function entryOf(digest: Digest, sizeBytes: number, record: BlobRecord | undefin
     layout,
     private: record?.private,
     mediaType: record?.mediaType,
+    repositories: record?.repositories ?? [],
     pinned: record?.pinned ?? false,
     recordedUseMs: record?.usedAtMs ?? 0,
     firstUse: unverified(layout),
@@ -251,12 +253,13 @@ function entryOf(digest: Digest, sizeBytes: number, record: BlobRecord | undefin
 }
 
 function recordOf(entry: BlobEntry): BlobRecord {
-  const { layout, mediaType, pinned, recordedUseMs } = entry
+  const { layout, mediaType, pinned, recordedUseMs, repositories } = entry
   return {
     sizeBytes: layout.sizeBytes,
     private: entry.private,
     mediaType,
     pinned,
     usedAtMs: recordedUseMs,
+    ...(repositories.length > 0 && { repositories }),
   }
 }

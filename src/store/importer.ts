@@ -1,6 +1,7 @@
 import { mediaTypes, parseSize, type Descriptor } from '../core/descriptor.ts'
 import { parseDigest } from '../core/digest.ts'
 import { DigestMismatchError, RequestError } from '../core/errors.ts'
+import { withRepositories } from './blob-facts.ts'
 import { receiveBlob, receiveFile, type ReceivedBlob } from './blob-import.ts'
 import type { CompleteBlobs } from './complete-blobs.ts'
 import { fileSize, readFileChunks } from './fs-copies.ts'
@@ -60,7 +61,7 @@ export class Importer {
     try {
       if (hashes.digest !== blob.digest) throw new DigestMismatchError(blob.digest, hashes.digest)
       if (await this.#isHere(blob, options)) return
-      const facts = { private: options.private ?? false, mediaType, hashes: hashes.pieces }
+      const facts = { private: options.private ?? false, mediaType, repositories: repositoriesOf(options), hashes: hashes.pieces }
       await this.#blobs.keep(blob, source, facts, { signal: options.signal })
     } finally {
       await received.remove()
@@ -79,13 +80,19 @@ export class Importer {
       )
     }
     const isPrivate = entry.private || (options.private ?? false)
-    if (isPrivate !== entry.private) {
+    const repositories = withRepositories(entry.repositories, repositoriesOf(options), true)
+    if (isPrivate !== entry.private || repositories.length !== entry.repositories.length) {
       await this.#blobs.amend(entry, (known) => {
         known.private = isPrivate
+        known.repositories = repositories
       })
     }
     return true
   }
+}
+
+function repositoriesOf({ repository }: ImportOptions): readonly string[] {
+  return repository === undefined ? [] : [repository]
 }
 
 /** Lets go of bytes that are not needed. A stream that was never begun would not close: its first chunk is taken. */

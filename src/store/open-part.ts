@@ -12,12 +12,14 @@ import { hashAt, hashOf } from './piece-hashing.ts'
 import { PrefixHasher } from './prefix-hasher.ts'
 import type { ScratchPart } from './scratch.ts'
 import type { BlobSource } from './storage-backend.ts'
-import type { PieceSource, StoredPart } from './stored-part.ts'
+import type { CommitFacts, PieceSource, StoredPart } from './stored-part.ts'
 
 /** What a part has learned about its blob. */
 export interface PartFacts {
   readonly private: boolean
   readonly mediaType: string | undefined
+  /** Names under which it came. */
+  readonly repositories: readonly string[]
   /** sha256 of the pieces, 32 bytes each. */
   readonly hashes: Uint8Array
 }
@@ -172,9 +174,9 @@ export class OpenPart implements StoredPart {
     await this.#journal.flush()
   }
 
-  async commit(facts: { mediaType?: string | undefined } = {}): Promise<void> {
+  async commit(facts: CommitFacts = {}): Promise<void> {
     this.#checkOpen()
-    this.#committing = this.#verifyAndKeep(facts.mediaType)
+    this.#committing = this.#verifyAndKeep(facts)
     await this.#committing
     await this.#end('committed', () => this.#scratch.remove())
   }
@@ -202,7 +204,7 @@ export class OpenPart implements StoredPart {
     await this.#end('closed', () => this.#scratch.close(false))
   }
 
-  async #verifyAndKeep(mediaType: string | undefined): Promise<void> {
+  async #verifyAndKeep({ mediaType, repositories = [] }: CommitFacts): Promise<void> {
     if (!this.stored.complete) {
       const missing = this.stored.size - this.stored.count
       throw new RequestError('ERR_REQUEST_RANGE', `${missing} pieces of ${this.digest} are missing`)
@@ -213,6 +215,7 @@ export class OpenPart implements StoredPart {
     await this.#owner.keep(sourceOf(this.#scratch, this.layout.sizeBytes), {
       private: this.#private,
       mediaType,
+      repositories,
       hashes: this.#hashes,
     })
   }

@@ -31,6 +31,8 @@ export interface PieceStoreOptions {
 export interface ImportOptions extends AbortOptions {
   /** It came with credentials: it is not to be offered outside a closed network. @defaultValue `false` */
   private?: boolean | undefined
+  /** The name under which it came: `registry/repository`. It joins those of a blob that is here already. */
+  repository?: string | undefined
 }
 
 /**

@@ -1,12 +1,13 @@
 import { rangeWithin, type ByteRange } from '../core/byte-range.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { parseSize, type Descriptor } from '../core/descriptor.ts'
-import { parseDigest, type Digest } from '../core/digest.ts'
+import { digestOf, parseDigest, type Digest } from '../core/digest.ts'
 import { BlobNotFoundError, StoreError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/log.ts'
 import { checkNumber, type AbortOptions } from '../core/options.ts'
 import { pieceAt, pieceRange } from '../core/piece-layout.ts'
 import type { BlobFacts } from './blob-facts.ts'
+import { withRepositories } from './blob-facts.ts'
 import { factsOf } from './blob-index.ts'
 import { CompleteBlobs } from './complete-blobs.ts'
 import { exportCopy } from './fs-copies.ts'
@@ -33,7 +34,7 @@ export type {
   PieceStoreOptions,
   StoreUsage,
 } from './piece-store-options.ts'
-export type { PieceSource, StoredPart } from './stored-part.ts'
+export type { CommitFacts, PieceSource, StoredPart } from './stored-part.ts'
 
 /** Bytes that a stream hands on at once. */
 const streamBytes = 1024 * 1024
@@ -249,6 +250,34 @@ export class PieceStore implements AsyncDisposable {
   async unpin(digest: Digest): Promise<void> {
     this.#checkOpen()
     await this.#setPinned(digest, false)
+  }
+
+  /** Notes one more name under which a blob that is here came; of one that is not here, nothing. */
+  async addRepository(digest: Digest, repository: string): Promise<void> {
+    this.#checkOpen()
+    const entry = await this.#blobs.find(digest)
+    if (!entry || withRepositories(entry.repositories, [repository], true).length === entry.repositories.length) return
+    await this.#blobs.amend(entry, (known) => {
+      known.repositories = withRepositories(known.repositories, [repository], true)
+    })
+  }
+
+  /**
+   * What was noted under a name that is no blob's; `undefined` when nothing was.
+   * @internal
+   */
+  async readNote(name: string): Promise<Uint8Array | undefined> {
+    this.#checkOpen()
+    return this.#scratch.notes.read(digestOf(Buffer.from(name)), 'facts')
+  }
+
+  /**
+   * Notes it, over what was noted before.
+   * @internal
+   */
+  async writeNote(name: string, bytes: Uint8Array): Promise<void> {
+    this.#checkOpen()
+    await this.#scratch.notes.write(digestOf(Buffer.from(name)), 'facts', bytes)
   }
 
   /** Keeps a blob from eviction until it is disposed of, or the store is closed. It may come later than the lease. */

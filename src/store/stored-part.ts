@@ -10,6 +10,17 @@ import type { PieceLayout } from '../core/piece-layout.ts'
 export type PieceSource = 'origin' | 'peer'
 
 /**
+ * What is to be known of a blob that became whole.
+ * @public
+ */
+export interface CommitFacts {
+  /** What its bytes are. */
+  mediaType?: string | undefined
+  /** Names under which it came, as {@link BlobFacts} has them. */
+  repositories?: readonly string[] | undefined
+}
+
+/**
  * The unfinished copy of a blob, open for writing. What it holds survives {@link StoredPart.close} and, but for the
  * last two seconds or 64 MiB, a crash. After a failure of the disk that may have lost bytes, every call rejects with
  * that failure, and closing discards it.
@@ -56,12 +67,12 @@ export interface StoredPart {
   /**
    * Verifies the whole blob and makes it visible. The part ends with it.
    *
-   * @param facts - what is to be known of the blob; `mediaType` is what its bytes are
+   * @param facts - what is to be known of the blob
    * @throws {@link DigestMismatchError} when the bytes are not those of the digest; the part stays, for pieces to be
    * dropped
    * @throws {@link RequestError} `ERR_REQUEST_RANGE` when pieces are missing
    */
-  commit(facts?: { mediaType?: string | undefined }): Promise<void>
+  commit(facts?: CommitFacts): Promise<void>
   /** Lets go of it; what it holds is kept for the next time. */
   close(): Promise<void>
   /** Deletes it. */

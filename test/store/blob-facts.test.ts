@@ -21,6 +21,7 @@ const record: fc.Arbitrary<BlobRecord> = fc.record(
     pinned: fc.boolean(),
     usedAtMs: fc.nat(),
     mediaType: fc.string({ unit: 'binary' }),
+    repositories: fc.array(fc.string(), { minLength: 1, maxLength: 64 }),
   },
   { requiredKeys: ['sizeBytes', 'pinned', 'usedAtMs'] },
 )
