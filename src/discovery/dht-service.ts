@@ -2,6 +2,7 @@ import { kadDHT, passthroughMapper, type KadDHT, type KadDHTComponents } from '@
 import type { ServiceFactoryMap } from 'libp2p'
 import { systemClock } from '../core/clock.ts'
 import { PeerError } from '../core/errors.ts'
+import { withFewAddresses } from './few-addresses.ts'
 import { ProviderRecords, recordValidityMs, withProviderRecords } from './provider-records.ts'
 
 /** Protocol id of our DHT: it is not the public IPFS one, which keeps out private addresses. */
@@ -19,7 +20,7 @@ export function dhtService(components: Components): KadDHT {
     privateKey: components.privateKey,
     registrar: components.registrar,
     addressManager: components.addressManager,
-    peerStore: components.peerStore,
+    peerStore: withFewAddresses(components.peerStore),
     connectionManager: components.connectionManager,
     datastore: withProviderRecords(components.datastore, `${datastorePrefix}/provider`, records),
     events: components.events,

@@ -36,7 +36,9 @@ export function uploadRank(state: SessionState, link: LinkId, piece: number): nu
 /** Fair order of what peers asked for, over all blobs of this node. */
 export class UploadQueue {
   readonly #waiting: UploadRequest[] = []
-  readonly #serving = new Set<number>()
+  readonly #serving = new Map<number, LinkId>()
+  /** Those of them whose peer takes nothing: they are in nobody's way. */
+  readonly #stalled = new Set<number>()
   readonly #perLink: number
   #turns = 0
 
@@ -59,26 +61,47 @@ export class UploadQueue {
     return 'queued'
   }
 
+  /** The peer takes nothing of what it is sent: others are served meanwhile, and it gets nothing more. */
+  stalled(id: number): void {
+    if (this.#serving.has(id)) this.#stalled.add(id)
+  }
+
+  /** It takes some again. */
+  moved(id: number): void {
+    this.#stalled.delete(id)
+  }
+
   /** The next request to serve, if there is room; `rank` is {@link uploadRank} of its blob. */
   next(rank: (request: UploadRequest) => number): UploadRequest | undefined {
-    if (this.#serving.size >= uploadsInService || this.#waiting.length === 0) return undefined
-    let chosen = 0
-    if (this.#turns++ % fairEvery !== 0) {
-      let best = Infinity
-      for (const [index, request] of this.#waiting.entries()) {
-        const value = rank(request)
-        if (value < best) [best, chosen] = [value, index]
-      }
+    if (this.#serving.size - this.#stalled.size >= uploadsInService || this.#waiting.length === 0) return undefined
+    const stuck = this.#stuckLinks()
+    const isFair = this.#turns++ % fairEvery === 0
+    let chosen: number | undefined
+    let best = Infinity
+    for (const [index, request] of this.#waiting.entries()) {
+      if (stuck.has(request.link)) continue
+      const value = isFair ? index : rank(request)
+      if (chosen === undefined || value < best) [best, chosen] = [value, index]
     }
-    const [request] = this.#waiting.splice(chosen, 1)
-    if (request) this.#serving.add(request.id)
+    const [request] = chosen === undefined ? [] : this.#waiting.splice(chosen, 1)
+    if (request) this.#serving.set(request.id, request.link)
     return request
   }
 
   /** The request was served, cancelled, or lost with its link. */
   remove(id: number): void {
+    this.#stalled.delete(id)
     if (this.#serving.delete(id)) return
     const index = this.#waiting.findIndex((request) => request.id === id)
     if (index >= 0) this.#waiting.splice(index, 1)
+  }
+
+  #stuckLinks(): ReadonlySet<LinkId> {
+    const stuck = new Set<LinkId>()
+    for (const id of this.#stalled) {
+      const link = this.#serving.get(id)
+      if (link !== undefined) stuck.add(link)
+    }
+    return stuck
   }
 }

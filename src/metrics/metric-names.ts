@@ -65,7 +65,7 @@ export const metricNames: Readonly<Record<MetricName, MetricFacts>> = {
   },
   damselfly_streams_reset_total: {
     kind: 'counter',
-    help: 'Streams of peers that were reset: excess, stalled, memory',
+    help: 'Streams of peers that were reset: excess, memory',
     labels: ['reason'],
   },
 }

@@ -10,6 +10,7 @@ import { noMetrics, type Metrics } from '../metrics/metrics.ts'
 import { limits } from '../wire/protocol.ts'
 import { newIdentitySeed } from './identity.ts'
 import { connectionGater, type Refusals } from './connection-gater.ts'
+import type { DialFilter } from './dial-filter.ts'
 import { InboundGate } from './inbound-gate.ts'
 import { networkKeyEncrypter } from './network-key.ts'
 import { noiseCrypto } from './noise-crypto.ts'
@@ -53,6 +54,8 @@ export interface DefaultNodeSettings {
   maxConnections?: number | undefined
   /** Where the limits per address do not count. @defaultValue private ranges; everywhere with a network key */
   ranges?: TrustedRanges | undefined
+  /** What may be dialled. @defaultValue everything */
+  dialFilter?: DialFilter | undefined
   /** @defaultValue the machine's clock */
   clock?: Clock | undefined
   /** @defaultValue none */
@@ -71,7 +74,7 @@ const mib = 1024 * 1024
  */
 export async function createDefaultNode(settings: DefaultNodeSettings = {}): Promise<Libp2p> {
   const { listen = ['/ip4/0.0.0.0/tcp/0'], networkKey, maxConnections = 300, services, refusals } = settings
-  const { clock = systemClock, metrics = noMetrics } = settings
+  const { clock = systemClock, metrics = noMetrics, dialFilter } = settings
   const ranges = settings.ranges ?? new TrustedRanges(undefined, networkKey !== undefined)
   const seed = settings.identitySeed ?? newIdentitySeed()
   const inbound = new InboundGate({ ranges, clock, maxConnections })
@@ -91,7 +94,7 @@ export async function createDefaultNode(settings: DefaultNodeSettings = {}): Pro
       watchedYamux(muxerSettings, clock, ({ code }) => metrics.add('damselfly_connections_ended_total', 1, { code })),
     ],
     services: { ...services, identify: identify(), ping: ping() },
-    connectionGater: connectionGater({ inbound, refusals, metrics, mayNotDial: () => false }),
+    connectionGater: connectionGater({ inbound, refusals, metrics, mayNotDial: (address) => dialFilter !== undefined && !dialFilter.allows(String(address)) }),
     connectionManager: {
       maxConnections,
       // The gate limits by address instead: libp2p would refuse the sixth node of one host or NAT in a second.

@@ -201,6 +201,7 @@ export class LinkHost {
       handlers: {
         message: (from, message) => handlers.message(from, message),
         request: (request) => handlers.request(request),
+        streamReset: (from) => handlers.streamReset?.(from),
         closed: (closed, error) => {
           if (this.#links.get(peerId) === link) this.#links.delete(peerId)
           if (error) logger.debug('a link was closed', { peer: peerId, error })

@@ -69,6 +69,10 @@ export interface IncomingRequest {
   /** @param retryAfterMs - at most 60,000 */
   busy(retryAfterMs: number): void
   absent(): void
+  /** Bytes that were handed over to be sent and wait in this process: the peer, or the way to it, does not take them. */
+  readonly unsentBytes: number
+  /** Gives the answer up; the peer sees a reset. */
+  abandon(error: PeerError): void
 }
 
 /** What is told of links, at once and in the order in which it happens. */
@@ -76,6 +80,8 @@ export interface LinkHandlers {
   opened(link: Link): void
   message(link: Link, message: ControlMessage): void
   request(request: IncomingRequest): void
+  /** A peer opened more streams than it may, and one was reset. */
+  streamReset?(link: Link): void
   /** @param error - why, unless one of the two nodes just left */
   closed(link: Link, error: PeerError | undefined): void
 }

@@ -93,7 +93,9 @@ export class PeerLink implements Link {
       // A stream without a link still costs us its negotiation; only the end of the connection stops them.
       this.connection.abort(error)
     }
-    if (this.#closed || this.#answering.size >= limits.dataStreams || hasEnded(stream)) {
+    const excess = this.#answering.size >= limits.dataStreams
+    if (excess) this.#init.handlers.streamReset?.(this)
+    if (this.#closed || excess || hasEnded(stream)) {
       stream.abort(overLimit(`a peer may open ${limits.dataStreams} data streams on an open link`))
       return
     }

@@ -47,6 +47,16 @@ export class PieceAnswer implements IncomingRequest {
     this.#controller.abort(error)
   }
 
+  get unsentBytes(): number {
+    const { writeBufferLength, writableNeedsDrain } = this.#init.stream
+    // The stream may be empty when the connection under it is not.
+    return writableNeedsDrain ? Math.max(1, writeBufferLength) : writeBufferLength
+  }
+
+  abandon(error: PeerError): void {
+    if (!this.signal.aborted) this.#init.failed(error)
+  }
+
   busy(retryAfterMs: number): void {
     this.#reply({ type: 'busy', retryAfterMs })
   }

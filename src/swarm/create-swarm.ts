@@ -15,9 +15,11 @@ import { peers } from '../discovery/static-discovery.ts'
 import { noMetrics } from '../metrics/metrics.ts'
 import { BanFile } from '../net/ban-file.ts'
 import { loadIdentitySeed } from '../net/identity.ts'
-import { createDefaultNode, type Libp2pNode } from '../net/libp2p-node.ts'
+import { createDefaultNode, type DefaultNodeSettings, type Libp2pNode } from '../net/libp2p-node.ts'
 import { parseNetworkKey } from '../net/network-key.ts'
 import { SigningKey } from '../net/signing-key.ts'
+import { DialFilter } from '../net/dial-filter.ts'
+import { ownAddresses } from '../net/own-addresses.ts'
 import { TrustedRanges } from '../net/trusted-ranges.ts'
 import { ManifestResolver } from '../oci/manifest-resolver.ts'
 import { fsBackend } from '../store/fs-backend.ts'
@@ -34,6 +36,8 @@ import { Swarm } from './swarm.ts'
 
 const mib = 1024 * 1024
 const defaultMemoryBytes = 64 * mib
+/** Of the memory for pieces: what peers do not take must not keep this node from fetching, nor the other way round. */
+const uploadShare = 0.25
 const banFileName = 'bans.json'
 const defaultMaxLinks = 64
 const defaultSupernodeLinks = 512
@@ -63,6 +67,8 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
     const metrics = options.metrics ?? noMetrics
     const list = new BanList()
     const bans = new PeerBans({ list, clock, metrics, ranges })
+    let listener: Libp2pNode | undefined
+    const dialFilter = new DialFilter({ ranges: options.limits?.trustedRanges, trusted: ranges, own: ownAddresses(() => listener, clock) })
     const banPath = banFileOf(options)
     if (banPath !== undefined) {
       const file = await BanFile.open({ path: banPath, list, clock, logger })
@@ -73,7 +79,8 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
     const resolver = options.resolver ?? made.use(new ManifestResolver())
     const { node, start } = options.libp2p
       ? { node: options.libp2p, start: async () => {} }
-      : await makeNode(options, settings, bans, made)
+      : await makeNode(options, settings, { refusals: bans, dialFilter }, made)
+    listener = node
     const identity = SigningKey.of(node)
     const swarm = Swarm.over((emit) => {
       const context = {
@@ -88,8 +95,10 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
         trusts: settings.trusts,
         closedNetwork: settings.networkKey !== undefined,
         bans,
+        dialFilter,
         originAllowed: settings.origin === 'auto',
-        inFlightBytes: settings.memoryBytes,
+        inFlightBytes: Math.ceil(settings.memoryBytes * (1 - uploadShare)),
+        uploadBytes: settings.memoryBytes * uploadShare,
         supernode: settings.supernode,
         history: new BlobHistories(clock),
       }
@@ -205,7 +214,7 @@ function banFileOf({ banFile, identityFile, store }: SwarmOptions): string | und
 async function makeNode(
   options: SwarmOptions,
   settings: Settings,
-  bans: PeerBans,
+  gates: Pick<DefaultNodeSettings, 'refusals' | 'dialFilter'>,
   made: CleanUp,
 ): Promise<{ node: Libp2pNode; start: () => Promise<void> }> {
   const { listen, identityFile } = options
@@ -216,7 +225,7 @@ async function makeNode(
     maxConnections: settings.maxLinks * (1 + guestsPerLink) + otherConnections,
     identitySeed,
     ranges: settings.ranges,
-    refusals: bans,
+    ...gates,
     clock: settings.clock,
     metrics: options.metrics,
     services: Object.assign({}, ...settings.discovery.map((plugin) => plugin.services ?? {})),

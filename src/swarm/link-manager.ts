@@ -19,6 +19,9 @@ const maxRefusals = 1024
 /** A guest that says nothing for so long has what it came for. */
 const guestMs = 1000
 
+/** Ways of finding peers in which the peers say themselves where they are; all others were set up by the user. */
+const advertised: ReadonlySet<string> = new Set(['dht', 'mdns', 'tracker'])
+
 /** What is told of links as they come and go. */
 export interface LinkManagerHandlers {
   opened(entry: LinkEntry): void
@@ -70,7 +73,8 @@ export class LinkManager {
 
   /** Links to a peer that is worth it whatever the topic; says whether there is a link now. */
   async connect(peer: KnownPeer, foundBy: string): Promise<boolean> {
-    const known = this.#book.found(peer, foundBy)
+    const usable = this.#usable(peer, foundBy)
+    const known = usable && this.#book.found(usable, foundBy)
     return known !== undefined && (await this.#dialled(known)) !== undefined
   }
 
@@ -82,20 +86,31 @@ export class LinkManager {
 
   /** A peer that may be worth a link. */
   found(peer: KnownPeer, foundBy: string): void {
-    this.#book.found(peer, foundBy)
+    const usable = this.#usable(peer, foundBy)
+    if (usable) this.#book.found(usable, foundBy)
     this.dialReady()
   }
 
   /** A node that exists: it has its rank, and is not dialled for more than that. */
   met(peer: KnownPeer): void {
-    this.#book.met(peer)
+    const usable = this.#usable(peer, 'dht')
+    if (usable) this.#book.met(usable)
   }
 
-  /** A member that a peer named; `undefined` when it makes no sense to us. */
-  introduced(member: Member, asSupernode: boolean): KnownPeerState | undefined {
-    const peer = this.#init.addresses.read(member)
+  /**
+   * A member that a peer named; `undefined` when it makes no sense to us.
+   * @param isWelcome - whether a peer with these addresses is not one too many
+   */
+  introduced(
+    member: Member,
+    asSupernode: boolean,
+    isWelcome: (addresses: readonly string[]) => boolean = () => true,
+  ): KnownPeerState | undefined {
+    const named = this.#init.addresses.read(member)
+    const peer = named && this.#usable(named, 'tracker')
     const { location, supernode } = member
-    return peer && this.#book.found({ ...peer, location, supernode: supernode && asSupernode }, 'tracker')
+    if (!peer || !isWelcome(peer.addresses)) return undefined
+    return this.#book.found({ ...peer, location, supernode: supernode && asSupernode }, 'tracker')
   }
 
   /** How to find a peer, for others; `undefined` when nobody can be sent to it. */
@@ -247,6 +262,17 @@ export class LinkManager {
     } finally {
       cancel()
     }
+  }
+
+  /** A peer with those of its addresses that may be dialled; strangers may advertise any. */
+  #usable<Peer extends KnownPeer>(peer: Peer, foundBy: string): Peer | undefined {
+    const { dialFilter } = this.#context
+    if (!advertised.has(foundBy)) {
+      dialFilter.configure(peer.addresses)
+      return peer
+    }
+    const addresses = dialFilter.usable(peer.addresses)
+    return addresses.length > 0 ? { ...peer, addresses } : undefined
   }
 
   #now(): number {

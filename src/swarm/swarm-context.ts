@@ -5,6 +5,7 @@ import type { Origin } from '../core/origin.ts'
 import type { Random } from '../core/random.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { Metrics } from '../metrics/metrics.ts'
+import type { DialFilter } from '../net/dial-filter.ts'
 import type { Link } from '../net/link.ts'
 import type { Bans } from './bans.ts'
 import type { BlobHistories } from './blob-history.ts'
@@ -69,6 +70,8 @@ export interface SwarmContext {
   readonly closedNetwork: boolean
   readonly originAllowed: boolean
   readonly bans: Bans
+  /** Which of the addresses that peers advertise may be dialled. */
+  readonly dialFilter: DialFilter
   readonly links: ReadonlyMap<LinkId, LinkEntry>
   /** This node is a supernode: it loads for itself what others ask it for. */
   readonly supernode: boolean
@@ -79,6 +82,8 @@ export interface SwarmContext {
   readonly reads: (origin: Origin) => void
   /** Bytes of unfinished pieces that this node may have in memory. */
   readonly inFlightBytes: number
+  /** Bytes of pieces in memory that are on their way to peers. */
+  readonly uploadBytes: number
 }
 
 /** The one answer about a blob that is not here, withheld, or unknown. */

@@ -31,13 +31,14 @@ export interface LocationOptions {
  * @public
  */
 export interface LimitOptions {
-  /** Bytes of unfinished pieces in memory, over all blobs. @defaultValue 64 MiB */
+  /** Bytes of pieces in memory, over all blobs and peers: three quarters for those that arrive, the rest for those that are given. @defaultValue 64 MiB */
   memoryBytes?: number | undefined
   /** Links that are open at once. @defaultValue 64; 512 for a supernode */
   maxLinks?: number | undefined
   /**
-   * Address ranges of machines that you run, like `10.0.0.0/8`: the limits per address and per prefix do not count there. Everybody is
-   * exempt in a closed network. @defaultValue loopback and the private ranges, which strangers cannot come from
+   * Address ranges of machines that you run, like `10.0.0.0/8`. Limits per address and per prefix do not count there, and what peers say is there is
+   * dialled on any port. Everybody is exempt from the limits in a closed network.
+   * @defaultValue for the limits loopback and the private ranges, which strangers cannot come from; for dialling the networks that this node is in
    */
   trustedRanges?: readonly string[] | undefined
 }

@@ -103,6 +103,7 @@ export class SwarmNode {
         },
         message: (link, message) => this.#receive(link, message),
         request: (request) => void this.#serve(request),
+        streamReset: () => context.metrics.add('damselfly_streams_reset_total', 1, { reason: 'excess' }),
       },
       clock: context.clock,
       logger: context.logger,

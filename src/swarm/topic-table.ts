@@ -135,7 +135,10 @@ export class TopicTable {
   async #search(topic: Digest): Promise<void> {
     try {
       const found = this.#discovery?.findPeers(topic, { signal: this.#controller.signal }) ?? []
-      for await (const { foundBy, ...peer } of found) this.#links.found(peer, foundBy)
+      const isWelcome = this.#context.dialFilter.sieve()
+      for await (const { foundBy, ...peer } of found) {
+        if (foundBy !== 'dht' || isWelcome(peer.addresses)) this.#links.found(peer, foundBy)
+      }
     } catch (error) {
       if (!this.#controller.signal.aborted) this.#context.logger.info('discovery failed', { topic, error })
     }

@@ -93,9 +93,10 @@ export class TrackerService implements Leases {
     if (guest && !entry.guest) this.#init.becameGuest(entry)
     const { peerId } = entry.link
     const { closedNetwork } = this.#context
-    const known = members.flatMap((member) => this.#links.introduced(member, closedNetwork) ?? [])
+    const isWelcome = this.#context.dialFilter.sieve()
+    const known = members.flatMap((member) => this.#links.introduced(member, closedNetwork, isWelcome) ?? [])
     const ranks = nearer.flatMap((member): RankedPeer[] => {
-      const peer = this.#links.introduced(member, closedNetwork)
+      const peer = this.#links.introduced(member, closedNetwork, isWelcome)
       return peer?.peerId !== undefined && peer.place
         ? [{ key: peer.peerId, place: peer.place, supernode: peer.supernode }]
         : []

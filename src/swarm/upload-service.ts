@@ -2,14 +2,18 @@ import { pieceRange } from '../core/piece-layout.ts'
 import { UploadQueue, uploadRank, type UploadRequest } from '../engine/upload-queue.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { IncomingRequest } from '../net/link.ts'
+import { overLimit } from '../net/peer-errors.ts'
 import { limits } from '../wire/protocol.ts'
 import type { BlobSession } from './blob-session.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
+import { UploadWatch } from './upload-watch.ts'
 
 interface Pending {
   readonly link: LinkId
   readonly incoming: IncomingRequest
   readonly session: BlobSession
+  /** Once it is being served. */
+  heldBytes: number
 }
 
 /** Bytes given to peers since the start. */
@@ -24,11 +28,24 @@ export class UploadService {
   readonly #context: SwarmContext
   readonly #queue = new UploadQueue(limits.queuedRequestsPerPeer)
   readonly #pending = new Map<number, Pending>()
+  readonly #watch: UploadWatch
+  /** Of pieces that are being served. */
+  #heldBytes = 0
   readonly served: ServedBytes = { served: 0, servedWhileIncomplete: 0 }
   #nextId = 1
 
   constructor(context: SwarmContext) {
     this.#context = context
+    this.#watch = new UploadWatch(context.clock, {
+      stalled: (id) => {
+        this.#queue.stalled(id)
+        this.#pump()
+      },
+      moved: (id) => {
+        this.#queue.moved(id)
+        this.#pump()
+      },
+    })
   }
 
   /** A peer asks for a piece of a blob that we may share. */
@@ -37,7 +54,7 @@ export class UploadService {
     const id = this.#nextId++
     const answer = this.#queue.add({ id, link: entry.id, digest: incoming.digest, piece: incoming.piece })
     if (answer !== 'queued') return incoming.busy(Math.min(answer, limits.busyMs))
-    this.#pending.set(id, { link: entry.id, incoming, session })
+    this.#pending.set(id, { link: entry.id, incoming, session, heldBytes: 0 })
     incoming.signal.addEventListener('abort', () => this.#drop(id), { once: true })
     if (incoming.signal.aborted) this.#drop(id)
     this.#pump()
@@ -48,12 +65,31 @@ export class UploadService {
       const session = this.#pending.get(request.id)?.session
       return session ? uploadRank(session.state, request.link, request.piece) : 0
     }
-    for (let next = this.#queue.next(rank); next; next = this.#queue.next(rank)) {
+    for (let next = this.#next(rank); next; next = this.#next(rank)) {
       const { id } = next
       const pending = this.#pending.get(id)
       if (!pending) this.#queue.remove(id)
-      else void this.#serve(pending).finally(() => this.#drop(id))
+      else {
+        pending.heldBytes = pieceRange(pending.session.layout, pending.incoming.piece).length
+        this.#heldBytes += pending.heldBytes
+        this.#watch.add(id, pending.incoming)
+        void this.#serve(pending).finally(() => this.#drop(id))
+      }
     }
+  }
+
+  /** One piece is always served; of more, as many as there is memory for. Who takes nothing makes room for others. */
+  #next(rank: (request: UploadRequest) => number): UploadRequest | undefined {
+    if (this.#queue.waitingCount === 0) return undefined
+    if (this.#heldBytes >= this.#context.uploadBytes) {
+      const stuck = this.#watch.longestStalled()
+      if (!stuck) return undefined
+      this.#context.metrics.add('damselfly_streams_reset_total', 1, { reason: 'memory' })
+      // Its end goes on from here.
+      stuck.abandon(overLimit('the peer takes nothing, and others want the memory'))
+      return undefined
+    }
+    return this.#queue.next(rank)
   }
 
   async #serve({ link, incoming, session }: Pending): Promise<void> {
@@ -75,7 +111,11 @@ export class UploadService {
   }
 
   #drop(id: number): void {
-    if (!this.#pending.delete(id)) return
+    const pending = this.#pending.get(id)
+    if (!pending) return
+    this.#pending.delete(id)
+    this.#heldBytes -= pending.heldBytes
+    this.#watch.remove(id)
     this.#queue.remove(id)
     this.#pump()
   }

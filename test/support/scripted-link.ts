@@ -5,6 +5,7 @@ import { silentLogger } from '../../src/core/log.ts'
 import { seededRandom } from '../../src/core/random.ts'
 import { noMetrics } from '../../src/metrics/metrics.ts'
 import type { LinkId } from '../../src/engine/session-event.ts'
+import { DialFilter } from '../../src/net/dial-filter.ts'
 import type { Link, PieceSink } from '../../src/net/link.ts'
 import { memoryBackend } from '../../src/store/memory-backend.ts'
 import { PieceStore } from '../../src/store/piece-store.ts'
@@ -132,9 +133,11 @@ export async function scriptedNode(
     trusts: () => closedNetwork,
     closedNetwork,
     bans: { convict: () => ({ reverse() {} }), suspect() {}, isBanned: () => false },
+    dialFilter: new DialFilter({ ranges: ['0.0.0.0/0'], own: () => ({ listening: [], machine: [] }) }),
     originAllowed: true,
     links,
     inFlightBytes,
+    uploadBytes: inFlightBytes / 4,
     supernode: false,
     history: new BlobHistories(clock),
     leases: {

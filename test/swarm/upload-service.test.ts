@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import type { Digest } from '../../src/core/digest.ts'
+import type { PeerError } from '../../src/core/errors.ts'
 import type { IncomingRequest, Link } from '../../src/net/link.ts'
 import type { BlobSession } from '../../src/swarm/blob-session.ts'
 import { SessionTable } from '../../src/swarm/session-table.ts'
@@ -39,6 +40,13 @@ class Asked implements IncomingRequest {
 
   absent(): void {
     this.answer = 'absent'
+  }
+
+  unsentBytes = 0
+
+  abandon({ code }: PeerError): void {
+    this.answer = code
+    this.cancel()
   }
 
   cancel(): void {
@@ -96,5 +104,52 @@ describe('UploadService', () => {
     const asked = [new Asked(link, 32), new Asked(link, 65_535), new Asked(link, 0)]
     for (const [index, request] of asked.entries()) uploads.take(entry, request, index === 2 ? undefined : session)
     assert.deepEqual(asked.map(({ answer }) => answer), ['absent', 'absent', 'absent'])
+  })
+
+  test('who takes nothing is not in the way of others, and gets nothing more until it does', async () => {
+    await using node = await scriptedNode()
+    const uploads = new UploadService(node.context)
+    const session = await serving(node)
+    const [stuck, honest] = [node.link(1), node.link(2)]
+    const first = Array.from({ length: 10 }, (_, piece) => new Asked(stuck.link, piece))
+    for (const request of first) {
+      request.unsentBytes = 1000
+      uploads.take(stuck.entry, request, session)
+    }
+    const wanted = new Asked(honest.link, 0)
+    uploads.take(honest.entry, wanted, session)
+    await node.clock.advanceAsync(3000)
+    assert.equal(wanted.answer, 'none')
+    await node.clock.advanceAsync(1000)
+    assert.equal(wanted.answer, `${256 * 1024} bytes`)
+    wanted.finish.resolve()
+    await node.clock.advanceAsync(5000)
+    assert.deepEqual(first.slice(8).map(({ answer }) => answer), ['none', 'none'])
+    for (const request of first) request.unsentBytes = 0
+    for (const request of first.slice(0, 2)) request.finish.resolve()
+    await node.clock.advanceAsync(500)
+    assert.deepEqual(first.slice(8).map(({ answer }) => answer), [`${256 * 1024} bytes`, `${256 * 1024} bytes`])
+    for (const request of first) request.cancel()
+    await node.clock.advanceAsync(0)
+  })
+
+  test('what is held for peers is bounded: who has taken nothing for longest makes room', async () => {
+    await using node = await scriptedNode({ inFlightBytes: 8 * mib })
+    const uploads = new UploadService(node.context)
+    const session = await serving(node)
+    const [stuck, honest] = [node.link(1), node.link(2)]
+    const first = Array.from({ length: 8 }, (_, piece) => new Asked(stuck.link, piece))
+    for (const request of first) {
+      request.unsentBytes = 1000
+      uploads.take(stuck.entry, request, session)
+    }
+    await node.clock.advanceAsync(4000)
+    const wanted = [0, 1].map((piece) => new Asked(honest.link, piece))
+    for (const request of wanted) uploads.take(honest.entry, request, session)
+    await node.clock.advanceAsync(0)
+    assert.deepEqual(wanted.map(({ answer }) => answer), [`${256 * 1024} bytes`, `${256 * 1024} bytes`])
+    assert.equal(first.filter(({ answer }) => answer === 'ERR_PEER_LIMIT').length, 2)
+    for (const request of [...first, ...wanted]) request.cancel()
+    await node.clock.advanceAsync(0)
   })
 })
