@@ -159,6 +159,15 @@ describe('a whole that does not match', () => {
     assert.deepEqual([...blob.convicted], ['liar'])
   })
 
+  test('and has pieces of the origin too is not one issuer\'s fault yet: the origin may have failed', () => {
+    const blob = whole([['honest', '...', 0]])
+    blob.read(3, 'o')
+    assert.deepEqual([blob.mismatch().next, [...blob.convicted]], ['origin', []])
+    for (const piece of [0, 1, 2]) blob.read(piece)
+    assert.equal(blob.mismatch().next, 'origin-mismatch')
+    assert.deepEqual([...blob.convicted], [])
+  })
+
   test('is read again from the lowest tier up', () => {
     const blob = drawn(4)
     blob.tell(1, blob.claim('friend', '..', { tier: 'trusted' }))
