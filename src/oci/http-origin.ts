@@ -6,7 +6,7 @@ import type { TlsTrust } from './connector.ts'
 import { refusalError } from './distribution-error.ts'
 import { HostGates } from './host-gates.ts'
 import { HttpClient } from './http-client.ts'
-import { RangeHabits } from './range-habits.ts'
+import { HostRanges, RangeHabits } from './range-habits.ts'
 import { readRange, type RangeAnswer } from './range-reader.ts'
 import { printUrl } from './redirect-policy.ts'
 import type { Registries } from './registries.ts'
@@ -55,6 +55,7 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
   const http = new HttpClient({ clock, trust })
   const gates = registries?.hostGates ?? new HostGates(clock)
   const random = seededRandom()
+  const ranges = new HostRanges(clock)
 
   async function ask(
     rangeHeaders: Readonly<Record<string, string>>,
@@ -99,7 +100,7 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
     async read(range, { signal, onWait } = {}) {
       signal?.throwIfAborted()
       const waits = { signal, onWait: growingWaits(clock, onWait) }
-      const habits = new RangeHabits()
+      const habits = new RangeHabits(ranges)
       // There is one server: when it is too slow, waiting for it again does not help.
       const retries = new Retries(
         { clock, random, ...waits },

@@ -8,7 +8,7 @@ import type { OriginBody } from '../core/origin.ts'
 import type { Random } from '../core/random.ts'
 import { Failover } from './failover.ts'
 import { manifestMediaTypes } from './image-manifest.ts'
-import { RangeHabits } from './range-habits.ts'
+import { HostRanges, RangeHabits } from './range-habits.ts'
 import { readRange, type RangeAnswer } from './range-reader.ts'
 import type { RegistryEndpoint } from './registry-endpoint.ts'
 import { growingWaits, type WaitOptions } from './wait-options.ts'
@@ -54,9 +54,11 @@ export interface RegistryClientInit {
  */
 export class RegistryClient {
   readonly #init: RegistryClientInit
+  readonly #ranges: readonly (readonly [RegistryEndpoint, HostRanges])[]
 
   constructor(init: RegistryClientInit) {
     this.#init = init
+    this.#ranges = init.endpoints.map((endpoint) => [endpoint, new HostRanges(init.clock)])
   }
 
   /** As in references. */
@@ -100,13 +102,13 @@ export class RegistryClient {
     const { range, sizeBytes } = options
     const waits = this.#waits(options)
     const failover = this.#failover(waits)
-    const habitsOf = new Map(this.#init.endpoints.map((endpoint) => [endpoint, new RangeHabits()]))
+    const habitsOf = new Map(this.#ranges.map(([endpoint, ranges]) => [endpoint, new RangeHabits(ranges)]))
     const ask = async (
       endpoint: RegistryEndpoint,
       offset: number,
       end: number | undefined,
     ): Promise<RangeAnswer> => {
-      const habits = habitsOf.get(endpoint) ?? new RangeHabits()
+      const habits = habitsOf.get(endpoint) ?? new RangeHabits(new HostRanges(this.#init.clock))
       const headers = habits.headersFor(offset, end, sizeBytes)
       const request = { repository, path: `blobs/${digest}`, headers, ...waits }
       const answer = await endpoint.send(request)

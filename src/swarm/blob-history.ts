@@ -6,6 +6,8 @@ import type { TransferStats } from './transfer.ts'
 /** Blobs and topics whose history is kept, and events of each: the oldest give way. */
 const maxHistories = 256
 const maxEvents = 512
+/** An origin whose bytes miss the digest is not asked for the blob again for this long, in milliseconds. */
+const wrongOriginMs = 30_000
 
 /**
  * Something that happened on the way of a blob, or of the topic that it is loaded under.
@@ -59,6 +61,7 @@ export class BlobHistories {
   readonly #clock: Clock
   readonly #events = new LruMap<Digest, TimedBlobEvent[]>(maxHistories)
   readonly #stats = new LruMap<Digest, TransferStats>(maxHistories)
+  readonly #wrongOrigins = new LruMap<string, { readonly error: unknown; readonly untilMs: number }>(maxHistories)
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -75,6 +78,17 @@ export class BlobHistories {
   completed(digest: Digest, stats: TransferStats): void {
     this.note(digest, { type: 'blob:completed' })
     this.#stats.set(digest, stats)
+  }
+
+  /** All that an origin gives of the blob is wrong. */
+  originWasWrong(digest: Digest, origin: string, error: unknown): void {
+    this.#wrongOrigins.set(`${digest} ${origin}`, { error, untilMs: this.#clock.monotonicMs() + wrongOriginMs })
+  }
+
+  /** How an origin failed that was found wrong a moment ago, and is to be left alone with this blob. */
+  wrongOrigin(digest: Digest, origin: string): unknown {
+    const found = this.#wrongOrigins.get(`${digest} ${origin}`)
+    return found && this.#clock.monotonicMs() < found.untilMs ? found.error : undefined
   }
 
   /** Where the bytes of a blob came from that was loaded here. */

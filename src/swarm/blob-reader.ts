@@ -29,6 +29,7 @@ export async function* readWhileLoading(
       broken = new TransferError(
         'ERR_SWARM_NO_SOURCE',
         `bytes of ${session.digest} that were already read turned out to be wrong: discard them and read again`,
+        { cause: session.originError },
       )
     },
   })

@@ -120,6 +120,11 @@ export class BlobSession {
     return this.#failure
   }
 
+  /** How its origin failed last, or its bytes. */
+  get originError(): unknown {
+    return this.#source.error
+  }
+
   get closed(): boolean {
     return this.#closed
   }
@@ -299,7 +304,8 @@ export class BlobSession {
         this.#audience.changed()
         break
       case 'fail':
-        this.#fail(failureOf(effect.reason, digest, this.#source.name, this.#source.error))
+        if (effect.reason === 'origin-mismatch') this.#source.wasWrong()
+        this.#fail(this.#source.wrongness ?? failureOf(effect.reason, digest, this.#source.name, this.#source.error))
         break
       default:
         assertNever(effect)

@@ -76,8 +76,20 @@ export class SessionOrigin {
     this.#fetcher.stop()
   }
 
+  /** Why it is not asked although it might be: what it gave a moment ago was wrong. */
+  get wrongness(): unknown {
+    const { context, digest } = this.#init
+    return this.#origin && context.history.wrongOrigin(digest, this.#origin.name)
+  }
+
+  /** All that it gives is wrong. */
+  wasWrong(): void {
+    const { context, digest } = this.#init
+    if (this.#origin) context.history.originWasWrong(digest, this.#origin.name, this.error)
+  }
+
   get #usable(): Origin | undefined {
-    return this.#init.context.originAllowed ? this.#origin : undefined
+    return this.#init.context.originAllowed && this.wrongness === undefined ? this.#origin : undefined
   }
 
   #failed(run: number, origin: Origin, error: unknown): void {

@@ -8,6 +8,8 @@ import { WasteBudget, type WasteReason } from './waste-budget.ts'
 
 type LinkId = number
 
+/** Longer blobs are not read a second time when the origin's bytes miss the digest: whoever reads them has most of them by then. */
+const maxReadAgainBytes = 64 * 1024 * 1024
 /** Contradictions of one blob that are settled before the blob is taken from the origin. */
 const maxSettled = 3
 
@@ -45,6 +47,7 @@ export class BlobTrust {
   readonly #fallen = new Set<string>()
   #settled = 0
   #originOnly = false
+  #originMissed = false
 
   constructor(init: BlobTrustInit) {
     this.#init = init
@@ -175,7 +178,7 @@ export class BlobTrust {
       suspects.push(piece)
       issuers.add(this.#basis[piece]?.issuer)
     }
-    if (suspects.length === 0) return this.#originIsWrong()
+    if (suspects.length === 0) return this.#originIsWrong(originUsable)
     const [issuer] = issuers
     const effects: TrustEffect[] = []
     if (issuers.size === 1 && issuer !== undefined && fromOrigin.count === 0) {
@@ -200,14 +203,17 @@ export class BlobTrust {
   }
 
   /** All bytes are the origin's and miss the digest: what was concluded from them was wrong. */
-  #originIsWrong(): Rejection {
+  #originIsWrong(originUsable: boolean): Rejection {
     const effects: TrustEffect[] = []
     for (const peerId of this.#evidence.reverseAll()) {
       this.#fallen.delete(peerId)
       effects.push({ type: 'acquit', peerId })
     }
     const drop = [...this.#init.stored.indexes()]
-    return { drop, next: 'origin-mismatch', effects: [...effects, ...this.#forgotten(drop)] }
+    // Once is an accident on the way, and not worth a failure.
+    const next = this.#originMissed || !originUsable || this.#init.layout.sizeBytes > maxReadAgainBytes ? 'origin-mismatch' : 'load'
+    this.#originMissed = next === 'load'
+    return { drop, next, effects: [...effects, ...this.#forgotten(drop)] }
   }
 
   /** Whether the claim gives a piece that is here something better to rest on than it has. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
+import { systemClock } from '../../src/core/clock.ts'
 import { digestOf, type Digest } from '../../src/core/digest.ts'
 import { DigestMismatchError, RequestError, TransferError } from '../../src/core/errors.ts'
 import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
@@ -138,10 +139,12 @@ describe('fetchLayer', () => {
     assert.equal(origin.requests().total, 0)
   })
 
-  test('wrong bytes at the origin are an error that names both digests, and nothing is kept', async () => {
+  test('wrong bytes at the origin are an error that names both digests; nothing is kept, and the origin is left alone for thirty seconds', async () => {
     await using origin = await embeddedOrigin()
     await using nodes = new TestNodes()
-    const node = await nodes.start([], { origins: [origin] })
+    let passedMs = 0
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + passedMs }
+    const node = await nodes.start([], { origins: [origin], clock })
     const content = seededContent(8, 2 * mib)
     const layer = layerAt(node, origin, content)
     const heal = origin.fault(content.digest, { wrongBytes: true })
@@ -153,6 +156,10 @@ describe('fetchLayer', () => {
     })
     assert.equal(await node.store.stat(content.digest), undefined)
     heal()
+    const { total } = origin.requests()
+    await assert.rejects(node.fetchLayer(layer), { code: 'ERR_ORIGIN_DIGEST' })
+    assert.equal(origin.requests().total, total)
+    passedMs = 30_000
     await assertHolds(await node.fetchLayer(layer), content)
   })
 

@@ -191,10 +191,19 @@ describe('a whole that does not match', () => {
     for (const piece of [0, 1, 2, 3]) blob.read(piece, 'o')
     blob.settle(() => 'o')
     assert.deepEqual([...blob.convicted], ['honest'])
-    assert.equal(blob.mismatch().next, 'origin-mismatch')
+    assert.equal(blob.mismatch().next, 'load')
     assert.deepEqual([...blob.convicted], [])
     blob.tell(1, blob.claim('honest', '....'))
     assert.equal(blob.give(1, 0, '.'), 'stored', 'it is heard again')
+  })
+
+  test('and is all the origin\'s is loaded once more, and then given up', () => {
+    const blob = drawn(4)
+    for (const next of ['load', 'origin-mismatch', 'load']) {
+      for (const piece of [0, 1, 2, 3]) blob.read(piece, 'o')
+      const answer = blob.mismatch()
+      assert.deepEqual([answer.drop, answer.next], [[0, 1, 2, 3], next])
+    }
   })
 
   test('and whose pieces are from before a restart is loaded anew', () => {
