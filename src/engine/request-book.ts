@@ -9,6 +9,9 @@ export interface OutstandingRequest {
   sentMs: number
   sent: boolean
   movedMs: number
+  /** Bytes that came since `paceMs`; both begin anew every ten seconds. */
+  paceBytes: number
+  paceMs: number
   /** Set when the last byte is here, and the piece is being checked and stored. */
   arrived: boolean
 }
@@ -49,7 +52,7 @@ export class RequestBook {
   }
 
   add(link: LinkId, piece: number, sizeBytes: number, now: number): void {
-    const request = { link, piece, sizeBytes, sentMs: now, sent: false, movedMs: now, arrived: false }
+    const request = { link, piece, sizeBytes, sentMs: now, sent: false, movedMs: now, paceBytes: 0, paceMs: now, arrived: false }
     const requests = this.#byPiece.get(piece)
     if (requests) requests.push(request)
     else this.#byPiece.set(piece, [request])

@@ -2,6 +2,7 @@ import { pieceRange } from '../core/piece-layout.ts'
 import type { Effect } from './effect.ts'
 import { isCountedOn, type LinkState } from './link-state.ts'
 import { isEndgame, mayAskFor, pickImport, pickPiece } from './piece-picker.ts'
+import type { OutstandingRequest } from './request-book.ts'
 import { closePiece, release } from './session-change.ts'
 import type { SessionState } from './session-state.ts'
 
@@ -15,6 +16,11 @@ const rateWindowMs = 1000
 const minSpanMs = 100
 /** Deadlines are looked at this often. */
 const expireEveryMs = 100
+/** A link that is slower than this over ten seconds has stalled, where there is another source: bytes a millisecond. */
+const minPace = 65.536
+/** One that trickles has stalled whatever else there is: to wait for it would be to wait for ever. */
+const minSolePace = 1.024
+const paceWindowMs = 10_000
 /** A node that got nothing for this long takes from other regions what it can get. */
 const farAfterMs = 5000
 
@@ -27,11 +33,23 @@ export function expireRequests(state: SessionState, now: number, effects: Effect
     if (!request.sent || request.arrived || !link) continue
     const late = now - request.sentMs > link.score.deadlineMs(request.sizeBytes)
     const silent = now - request.movedMs > Math.max(state.tuning.idleMs, link.score.silenceMs)
-    if (!silent && !(late && isElsewhere(state, link, request.piece))) continue
+    const pace = paceOf(state, request, now)
+    const stalled = silent || pace < minSolePace || ((late || pace < minPace) && isElsewhere(state, link, request.piece))
+    if (!stalled) continue
     effects.push({ type: 'cancel', link: request.link, piece: request.piece })
     release(state, request)
     link.score.failed(now)
   }
+}
+
+/** What its link carries, judged by this request, over ten seconds; without end before they are over. */
+function paceOf(state: SessionState, request: OutstandingRequest, now: number): number {
+  const spanMs = now - request.paceMs
+  if (spanMs < paceWindowMs) return Infinity
+  const pace = (request.paceBytes / spanMs) * state.requests.countOf(request.link)
+  request.paceMs = now
+  request.paceBytes = 0
+  return pace
 }
 
 function isElsewhere(state: SessionState, link: LinkState, piece: number): boolean {

@@ -96,11 +96,15 @@ function takeIn(state: SessionState, event: SessionEvent, now: number, effects: 
         request.sent = true
         request.sentMs = now
         request.movedMs = now
+        request.paceMs = now
       })
       break
     case 'request:moved':
       onRequest(state, event, (request) => {
         request.movedMs = now
+        request.paceBytes += event.bytes
+        // Models tell that something moved, not how much.
+        if (event.bytes === 0) request.paceMs = now
         state.movedMs = now
         state.rateBytes += event.bytes
         if (isFood(state, event.link, event.piece)) state.fedMs = now

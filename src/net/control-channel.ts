@@ -10,8 +10,8 @@ import { partsOf } from './stream-facts.ts'
 /** Who is told what comes over a control channel. */
 export interface ControlReceiver {
   message(message: ControlMessage): void
-  /** Once, last. Without an error, one of the two nodes just ended the link. */
-  closed(error: PeerError | undefined): void
+  /** Once, last. Without an error, one of the two nodes just ended the link: the peer, or the way to it, where `byPeer` says so. */
+  closed(error: PeerError | undefined, byPeer: boolean): void
 }
 
 /** The frames of a control stream, both ways. */
@@ -52,7 +52,7 @@ export class ControlChannel {
   }
 
   /** Resets the stream. */
-  close(error: PeerError | undefined): void {
+  close(error: PeerError | undefined, byPeer = false): void {
     if (this.#closed) return
     this.#closed = true
     this.#queued = []
@@ -61,7 +61,7 @@ export class ControlChannel {
     this.#stream.removeEventListener('remoteCloseWrite', this.#onEnd)
     this.#stream.removeEventListener('close', this.#onEnd)
     this.#stream.abort(error ?? unreachable('the link was closed'))
-    this.#receiver.closed(error)
+    this.#receiver.closed(error, byPeer)
   }
 
   readonly #onMessage = ({ data }: { data: ReceivedBytes }): void => {
@@ -79,8 +79,10 @@ export class ControlChannel {
   }
 
   /** Where we ended the whole connection, why is told. */
-  readonly #onEnd = (event: Event): void =>
-    this.close('error' in event && event.error instanceof PeerError ? event.error : undefined)
+  readonly #onEnd = (event: Event): void => {
+    const error = 'error' in event && event.error instanceof PeerError ? event.error : undefined
+    this.close(error, error === undefined)
+  }
 
   readonly #flushSoon = (): void => {
     if (this.#flushing) return

@@ -202,10 +202,10 @@ export class LinkHost {
         message: (from, message) => handlers.message(from, message),
         request: (request) => handlers.request(request),
         streamReset: (from) => handlers.streamReset?.(from),
-        closed: (closed, error) => {
+        closed: (closed, error, byPeer) => {
           if (this.#links.get(peerId) === link) this.#links.delete(peerId)
           if (error) logger.debug('a link was closed', { peer: peerId, error })
-          handlers.closed(closed, error)
+          handlers.closed(closed, error, byPeer)
         },
       },
     })

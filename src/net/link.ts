@@ -82,6 +82,9 @@ export interface LinkHandlers {
   request(request: IncomingRequest): void
   /** A peer opened more streams than it may, and one was reset. */
   streamReset?(link: Link): void
-  /** @param error - why, unless one of the two nodes just left */
-  closed(link: Link, error: PeerError | undefined): void
+  /**
+   * @param error - why, unless one of the two nodes just left
+   * @param byPeer - whether that was the peer, or the way to it
+   */
+  closed(link: Link, error: PeerError | undefined, byPeer: boolean): void
 }

@@ -58,7 +58,7 @@ export class PeerLink implements Link {
         if (message.type === 'hello') throw violation('it said hello twice')
         handlers.message(this, message)
       },
-      closed: (error) => this.#onControlClosed(error),
+      closed: (error, byPeer) => this.#onControlClosed(error, byPeer),
     })
   }
 
@@ -146,10 +146,10 @@ export class PeerLink implements Link {
     return ++this.#streamsInWindow > streamsPerSecond
   }
 
-  #onControlClosed(error: PeerError | undefined): void {
+  #onControlClosed(error: PeerError | undefined, byPeer: boolean): void {
     this.#closed = true
     const ended = unreachable('the link ended', error)
     for (const channel of [...this.#asking, ...this.#answering]) channel.end(ended)
-    this.#init.handlers.closed(this, error)
+    this.#init.handlers.closed(this, error, byPeer)
   }
 }

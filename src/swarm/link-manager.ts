@@ -1,4 +1,6 @@
+import { PeerError } from '../core/errors.ts'
 import { LruMap } from '../core/lru-map.ts'
+import { FlapBook } from '../engine/flap-book.ts'
 import type { LinkBook, KnownPeerState } from '../engine/links.ts'
 import { distanceOf, farDistance } from '../engine/location.ts'
 import type { RankedPeer } from '../engine/ranks.ts'
@@ -50,6 +52,7 @@ export class LinkManager {
   readonly #dials = new Map<string, Promise<void>>()
   /** By peer: whether the last dial that failed found somebody there. */
   readonly #refusals = new LruMap<string, boolean>(maxRefusals)
+  readonly #flaps = new FlapBook()
   readonly #controller = new AbortController()
   #loads = 0
   #nextLinkId = 1
@@ -177,6 +180,9 @@ export class LinkManager {
   opened(link: Link): void {
     const { handlers, self, isSupernode } = this.#init
     // Dialled by its address alone, it is known by that until now.
+    if (!this.#flaps.mayLink(link.peerId, this.#now())) {
+      return link.close(new PeerError('ERR_PEER_REFUSED', 'the peer left in the middle of what it gave, and has to wait'))
+    }
     if (!link.inbound) this.#book.identified(link.remoteAddress.replace(/\/p2p\/[^/]+$/, ''), link.peerId)
     const { location } = link.hello
     const supernode = link.hello.supernode && isSupernode(link)
@@ -202,12 +208,14 @@ export class LinkManager {
     this.#context.emit('peer:linked', { peerId: link.peerId, foundBy: [...entry.foundBy] })
   }
 
-  closed(link: Link): void {
+  /** @param byPeer - whether the peer ended it, or the way to it */
+  closed(link: Link, byPeer = false): void {
     const entry = this.#byPeer.get(link.peerId)
     if (!entry || entry.link !== link) return
     this.#byPeer.delete(link.peerId)
     this.#context.links.delete(entry.id)
     this.#book.closed(link.peerId, this.#now())
+    if (byPeer) this.#flaps.ended(link.peerId, entry.lane.pieces, this.#now())
     this.#init.handlers.closed(entry)
     this.#context.emit('peer:unlinked', { peerId: link.peerId, foundBy: [...entry.foundBy] })
   }
@@ -246,6 +254,7 @@ export class LinkManager {
   }
 
   async #dial(key: string, peer: KnownPeer): Promise<void> {
+    if (peer.peerId !== undefined && !this.#flaps.mayLink(peer.peerId, this.#now())) return this.#book.dialFailed(key, this.#now())
     const timeout = new AbortController()
     const cancel = this.#context.clock.after(dialTimeoutMs, () => timeout.abort())
     const signal = AbortSignal.any([this.#controller.signal, timeout.signal])

@@ -1,6 +1,7 @@
 import { createHasher } from '../core/digest.ts'
 import type { PeerError } from '../core/errors.ts'
 import type { RequestOutcome } from '../engine/session-event.ts'
+import { PieceChunks } from './piece-chunks.ts'
 import type { LaneSink } from './request-lane.ts'
 
 /** What becomes of a piece that a peer sends. */
@@ -16,22 +17,22 @@ export interface IntakeHandlers {
 
 /**
  * Takes a piece from a peer, hashing as it arrives: when the last byte is here, so is the verdict. The bytes stay in
- * the chunks in which they came, to be written together.
+ * the chunks in which they came, if these are not tiny, to be written together.
  */
 export function pieceIntake(expectedHash: Uint8Array, handlers: IntakeHandlers): LaneSink {
   const hasher = createHasher()
-  const chunks: Uint8Array[] = []
+  const chunks = new PieceChunks()
   return {
     sent: () => handlers.sent(),
     header() {},
     chunk(bytes) {
       hasher.update(bytes)
-      chunks.push(bytes)
+      chunks.add(bytes)
       handlers.moved(bytes.byteLength)
     },
     end(release) {
       const hash = hasher.raw()
-      if (Buffer.compare(hash, expectedHash) === 0) return handlers.verified(chunks, release)
+      if (Buffer.compare(hash, expectedHash) === 0) return handlers.verified(chunks.take(), release)
       release()
       handlers.corrupt(hash)
     },

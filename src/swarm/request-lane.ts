@@ -24,6 +24,8 @@ export class RequestLane {
   readonly #link: Link
   readonly #budget: InFlightBudget
   readonly #waiting: Waiting[] = []
+  /** Pieces that came whole, and those that the end of a stream cut off. */
+  readonly pieces: { given: number; lost: number } = { given: 0, lost: 0 }
   readonly #pump = (): void => {
     while (this.#link.freeRequests > 0 && !this.#link.closed) {
       const [request] = this.#waiting
@@ -70,10 +72,16 @@ export class RequestLane {
     const cancel = this.#link.request(request.digest, request.piece, sizeBytes, {
       header: (announcedBytes) => sink.header(announcedBytes),
       chunk: (bytes) => sink.chunk(bytes),
-      end: () => ended(() => sink.end(release)),
+      end: () => {
+        this.pieces.given++
+        ended(() => sink.end(release))
+      },
       busy: (retryAfterMs) => failed(() => sink.busy(retryAfterMs)),
       absent: () => failed(() => sink.absent()),
-      failed: (error) => failed(() => sink.failed(error)),
+      failed: (error) => {
+        this.pieces.lost++
+        failed(() => sink.failed(error))
+      },
     })
     request.cancel = () => failed(cancel)
     // Last: what it leads to may ask for more, or take this request back.

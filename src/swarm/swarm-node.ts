@@ -97,8 +97,8 @@ export class SwarmNode {
       hello: () => ({ type: 'hello', version: protocolVersion, supernode: context.supernode, location: init.location }),
       handlers: {
         opened: (link) => this.#links.opened(link),
-        closed: (link, error) => {
-          this.#links.closed(link)
+        closed: (link, error, byPeer) => {
+          this.#links.closed(link, byPeer)
           if (error) this.#blame(link, error)
         },
         message: (link, message) => this.#receive(link, message),

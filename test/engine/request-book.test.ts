@@ -20,6 +20,8 @@ describe('RequestBook', () => {
       sentMs: 6,
       sent: false,
       movedMs: 6,
+      paceBytes: 0,
+      paceMs: 6,
       arrived: false,
     })
     assert.equal(book.find(1, 8), undefined)

@@ -95,10 +95,10 @@ describe('a deadline', () => {
     return undefined
   }
 
-  /** Bytes trickle: the peer is slow, not silent. */
-  function trickle(session: DrawnSession, limitMs: number): number | undefined {
+  /** Bytes come ten times a second: the peer is slow, not silent. */
+  function trickle(session: DrawnSession, limitMs: number, bytes = 7000): number | undefined {
     while (session.now < limitMs) {
-      session.tell({ type: 'request:moved', link: 1, piece: 0, bytes: 1 })
+      session.tell({ type: 'request:moved', link: 1, piece: 0, bytes })
       if (only('cancel', session.wait(100)).length > 0) return session.now
     }
     return undefined
@@ -140,7 +140,21 @@ describe('a deadline', () => {
   })
 
   test('means nothing to who has no other source', () => {
-    assert.equal(trickle(oneRequest({ elsewhere: false }), 120_000), undefined)
+    assert.equal(trickle(oneRequest({ elsewhere: false }), 120_000, 200), undefined)
+  })
+
+  test('ten seconds below 64 KiB/s are too long where there is another source, whatever is known of the peer', () => {
+    for (const [bytes, limitMs] of [[6000, 10_200], [7000, 38_300]] as const) {
+      const session = oneRequest({ elsewhere: true })
+      session.state.links.get(1)?.score.delivered(9500)
+      const atMs = trickle(session, 60_000, bytes)
+      assert.ok(atMs && atMs >= limitMs - 300 && atMs <= limitMs, `${bytes} bytes each time: cancelled at ${atMs} ms`)
+    }
+  })
+
+  test('ten seconds below 1 KiB/s are too long in any case', () => {
+    const atMs = trickle(oneRequest({ elsewhere: false }), 60_000, 50)
+    assert.ok(atMs && atMs >= 10_000 && atMs <= 10_200, `cancelled at ${atMs} ms`)
   })
 
   test('a peer that fails is no other source', () => {

@@ -304,7 +304,7 @@ export class LittleNode {
         link: theirs,
         piece,
         moved: () => {
-          if (!asked.cancelled) this.dispatch({ type: 'request:moved', link, piece, bytes: 1 })
+          if (!asked.cancelled) this.dispatch({ type: 'request:moved', link, piece, bytes: 0 })
         },
         answer: (outcome) => {
           if (asked.cancelled) return
