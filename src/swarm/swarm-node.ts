@@ -8,6 +8,7 @@ import type { Discovery } from '../discovery/discovery.ts'
 import type { IncomingRequest, Link } from '../net/link.ts'
 import { LinkHost } from '../net/link-host.ts'
 import type { Libp2pNode } from '../net/libp2p-node.ts'
+import { overLimit } from '../net/peer-errors.ts'
 import { MemberAddresses } from '../net/member-addresses.ts'
 import type { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { ControlMessage, Location } from '../wire/messages.ts'
@@ -21,6 +22,7 @@ import { InlineBlobs } from './inline-blobs.ts'
 import { JoinWalker } from './join-walker.ts'
 import type { Leases } from './leases.ts'
 import { LinkManager } from './link-manager.ts'
+import { MessageBudget } from './message-budget.ts'
 import { placeOf } from './node-order.ts'
 import type { PeerBans } from './peer-bans.ts'
 import { Relay } from './relay.ts'
@@ -68,6 +70,7 @@ export class SwarmNode {
   readonly #detachBans: () => void
   readonly #release: () => Promise<void>
   readonly calls: Calls = new Calls()
+  readonly #messages = new MessageBudget()
   readonly #received = { origin: 0, peers: 0 }
   #discovery: Discovery | undefined
   #closed: Promise<void> | undefined
@@ -239,7 +242,9 @@ export class SwarmNode {
   #receive(link: Link, message: ControlMessage): void {
     const entry = this.#links.entryOf(link)
     if (!entry) return
-    entry.heardMs = this.context.clock.monotonicMs()
+    const now = this.context.clock.monotonicMs()
+    entry.heardMs = now
+    if (!this.#messages.allows(entry, message, now)) return link.close(overLimit('the peer asks too much in too little time'))
     switch (message.type) {
       case 'hello':
       case 'grant':
