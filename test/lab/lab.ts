@@ -30,6 +30,8 @@ import { VirtualNetwork } from './virtual-network.ts'
 export interface LabOptions {
   readonly latencyMs?: ((from: string, to: string) => number) | undefined
   readonly originBytesPerSecond?: number | undefined
+  /** First half of all addresses. @defaultValue `10.0` */
+  readonly prefix?: string | undefined
 }
 
 /** How many identities there are to draw from: making one costs more than a small run. */
@@ -44,9 +46,11 @@ export class Lab {
   readonly canary: string
   readonly nodes: LabNode[] = []
   readonly #freeIdentities = Array.from({ length: identities }, (_, number) => number)
+  readonly #prefix: string
   #hosts = 0
 
-  constructor(seed: number, { latencyMs, originBytesPerSecond = 12_500_000 }: LabOptions = {}) {
+  constructor(seed: number, { latencyMs, originBytesPerSecond = 12_500_000, prefix = '10.0' }: LabOptions = {}) {
+    this.#prefix = prefix
     this.random = seededRandom(seed)
     this.canary = `canary-${seed}-${this.random.below(2 ** 30)}`
     this.network = new VirtualNetwork(this.time, this.random, latencyMs ?? (() => 1 + this.random.below(10)))
@@ -57,7 +61,7 @@ export class Lab {
   async newHost(): Promise<Pick<LabNode, 'name'> & { address: string; identity: Awaited<ReturnType<typeof identityOf>> }> {
     const number = ++this.#hosts
     const [identity = 0] = this.#freeIdentities.splice(this.random.below(this.#freeIdentities.length), 1)
-    return { name: `h${number}`, address: `/ip4/10.0.${number >> 8}.${number & 255}/tcp/4001`, identity: await identityOf(identity) }
+    return { name: `h${number}`, address: `/ip4/${this.#prefix}.${number >> 8}.${number & 255}/tcp/4001`, identity: await identityOf(identity) }
   }
 
   /** A node that runs. */

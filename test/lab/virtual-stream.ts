@@ -32,6 +32,11 @@ export class VirtualStream extends AbstractStream {
     this.#tamper = tamper
   }
 
+  /** What was written and does not fit into the window of the other end. */
+  get waitingBytes(): number {
+    return this.writeBuffer.byteLength
+  }
+
   override sendData(data: Uint8ArrayList): { sentBytes: number; canSendMore: boolean } {
     let sentBytes = 0
     while (data.byteLength > 0 && this.#creditBytes > 0) {

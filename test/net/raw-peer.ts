@@ -65,16 +65,16 @@ export class RawPeer implements AsyncDisposable {
     return this.node.getMultiaddrs().map(String)
   }
 
-  async connect(to: TestNode): Promise<Libp2pConnection> {
+  async connect(to: Pick<TestNode, 'addresses'>): Promise<Libp2pConnection> {
     return this.node.dial(to.addresses.map((address) => multiaddr(address)))
   }
 
-  async openControl(to: TestNode): Promise<RawStream> {
+  async openControl(to: Pick<TestNode, 'addresses'>): Promise<RawStream> {
     const connection = await this.connect(to)
     return new RawStream(await connection.newStream(controlProtocol))
   }
 
-  async openData(to: TestNode): Promise<RawStream> {
+  async openData(to: Pick<TestNode, 'addresses'>): Promise<RawStream> {
     const connection = await this.connect(to)
     return new RawStream(await connection.newStream(pieceProtocol))
   }

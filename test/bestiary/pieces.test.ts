@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'vitest'
+import { pieceRange } from '../../src/core/piece-layout.ts'
+import type { IncomingRequest, Link } from '../../src/net/link.ts'
+import { sharedContent } from '../lab/contents.ts'
+import type { LabNode } from '../lab/lab-node.ts'
+import { rawHash, serveHonestly, withOneBitTurned, type FakePeer } from '../support/fake-peer.ts'
+import { claimOf, newSigner } from '../support/signer.ts'
+import { Stage } from './stage.ts'
+
+const hourMs = 3_600_000
+
+const turnsABit = (request: IncomingRequest, honest: Uint8Array): Promise<void> => request.serve(honest.byteLength, [withOneBitTurned(honest)])
+const hashesOfTurned: FakePeer['hashOf'] = (_, honest) => rawHash(withOneBitTurned(honest))
+
+describe('peers that send wrong bytes', () => {
+  test('B1: a peer that turns one bit of a piece is banned for the first one', async () => {
+    await using stage = new Stage(1, 12)
+    await stage.seeder()
+    const liar = await stage.badPeer({ answer: turnsABit })
+    const node = await stage.node()
+    await stage.pull(node)
+    assert.deepEqual(stage.bans(node), [{ peerId: liar.peerId, reason: 'piece-hash' }])
+    assert.ok(liar.requests.length >= 1 && liar.requests.length <= 4, `${liar.requests.length} pieces were asked of it`)
+    const wasted = stage.figures(node).wasted('corrupt')
+    assert.ok(wasted >= stage.layout.pieceLength && wasted <= liar.requests.length * stage.layout.pieceLength)
+    assert.equal(stage.figures(node).wasted(), wasted)
+  })
+
+  test('B3: a peer that spoils one piece in fifty is banned for an hour, and welcome after that', async () => {
+    await using stage = new Stage(3, 60)
+    const next = sharedContent(33, 2 * 1024 * 1024)
+    const broken = await stage.badPeer({
+      answer: (request, honest) => (broken.requests.length % 50 === 0 ? turnsABit(request, honest) : serveHonestly(request, honest)),
+    })
+    const node = await stage.node()
+    const { stats } = await stage.pull(node)
+    assert.deepEqual(stage.bans(node), [{ peerId: broken.peerId, reason: 'piece-hash' }])
+    assert.equal(stage.figures(node).wasted(), stage.layout.pieceLength)
+    assert.ok(stats.bytes.peers >= 40 * stage.layout.pieceLength, 'its good pieces are kept')
+
+    const mended = await stage.badPeer({ content: next, answer: serveHonestly }, { as: broken })
+    await stage.pull(node, { content: next })
+    assert.equal(mended.requests.length, 0)
+    await stage.forget(node, next)
+    await stage.lab.time.run(stage.lab.time.now + hourMs)
+    const { stats: later } = await stage.pull(node, { content: next, origin: false })
+    assert.deepEqual(later.peers.map(({ peerId }) => peerId), [broken.peerId])
+    assert.equal(stage.bans(node).length, 1)
+  })
+
+  test('B25: a peer that sends two nodes different bytes for one piece is banned by both, and neither bans the other', async () => {
+    await using stage = new Stage(25, 12)
+    const [one, two] = [await stage.node(), await stage.node()]
+    const liar = await stage.badPeer({
+      answer: (request, honest) => request.serve(honest.byteLength, [spoiled(honest, request.link.peerId === one.peerId ? 1 : 2)]),
+    })
+    await stage.pullAll([one, two])
+    const asked = new Set(liar.requests.map(({ link }) => link.peerId))
+    assert.deepEqual(asked, new Set([one.peerId, two.peerId]))
+    for (const node of [one, two]) assert.deepEqual(stage.bans(node), [{ peerId: liar.peerId, reason: 'piece-hash' }])
+    assert.ok(one.swarm.stats().links.some(({ peerId }) => peerId === two.peerId))
+  })
+})
+
+describe('peers that sign false claims', () => {
+  test('B5: one whose bytes match its own false claims gives nobody a byte, and is banned by the digest', async () => {
+    await using stage = new Stage(5, 12)
+    const liar = await stage.badPeer({ answer: turnsABit, hashOf: hashesOfTurned })
+    const node = await stage.node()
+    await stage.pull(node)
+    assert.deepEqual(stage.bans(node), [{ peerId: liar.peerId, reason: 'claim' }])
+    const figures = stage.figures(node)
+    assert.ok(figures.wasted() >= stage.layout.pieceLength && figures.wasted() <= stage.content.sizeBytes, 'it costs one blob at most, once')
+    assert.ok(stage.originBytes <= stage.content.sizeBytes)
+    assert.ok(figures.of('damselfly_claims_refuted_total') >= 1)
+  })
+
+  test('B6: two that collude get nothing delivered early, and are both banned', async () => {
+    await using stage = new Stage(6, 12)
+    const liars = [
+      await stage.badPeer({ answer: turnsABit, hashOf: hashesOfTurned }),
+      await stage.badPeer({ answer: turnsABit, hashOf: hashesOfTurned }),
+    ]
+    const node = await stage.node()
+    await stage.pull(node)
+    const wanted = liars.map(({ peerId }) => ({ peerId, reason: 'claim' }))
+    assert.deepEqual(new Set(stage.bans(node)), new Set(wanted))
+    assert.ok(stage.figures(node).wasted() <= stage.content.sizeBytes, 'they cost one blob at most, once')
+    assert.ok(stage.originBytes <= stage.content.sizeBytes)
+  })
+
+  test('B7: of contradictions without end three are settled; then the blob comes from the origin', async () => {
+    await using stage = new Stage(7, 40)
+    await stage.seeder()
+    const arguer = await stage.badPeer({
+      answer: async (request, honest) => {
+        await serveHonestly(request, honest)
+        contradict(request.link, arguer, arguer.layout.pieceCount - arguer.requests.length)
+      },
+    })
+    const node = await stage.node()
+    const { stats } = await stage.pull(node)
+    const figures = stage.figures(node)
+    const settled = figures.of('damselfly_claims_refuted_total', { by: 'origin' })
+    assert.ok(settled >= 1 && settled <= 3, `${settled} claims were refuted by a reading of their piece`)
+    assertSignersBanned(stage, node)
+    // Each contradiction takes a reading of a piece or two; what is beyond that is the rest of the blob.
+    assert.ok(stats.bytes.origin > 6 * stage.layout.pieceLength)
+    assert.ok(stage.originBytes <= stage.content.sizeBytes + 6 * stage.layout.pieceLength)
+    assert.ok(figures.wasted() <= stage.budgetBytes)
+  })
+
+  test('B7: who tells more claims than it may loses its link, and its false ones change nothing', async () => {
+    await using stage = new Stage(77, 12)
+    await stage.seeder()
+    await stage.badPeer({
+      answer: serveHonestly,
+      tell: (link, peer) => {
+        peer.tellAll(link)
+        for (let count = 0; count < 2 * peer.layout.pieceCount + 16; count++) contradict(link, peer, count % peer.layout.pieceCount)
+      },
+    })
+    const node = await stage.node()
+    await stage.pull(node)
+    assert.equal(stage.figures(node).of('damselfly_links_ended_total', { code: 'ERR_PEER_LIMIT' }), 1)
+    assertSignersBanned(stage, node)
+    assert.ok(stage.figures(node).wasted() <= stage.budgetBytes)
+  })
+})
+
+/** Whoever signed false claims is banned, and nobody who only passed them on. */
+function assertSignersBanned(stage: Stage, node: LabNode): void {
+  const linked = new Set(stage.bad.map(({ peerId }) => peerId))
+  assert.deepEqual(stage.bans(node).filter(({ peerId, reason }) => reason !== 'claim' || linked.has(peerId ?? '')), [])
+}
+
+/** Of the same length, with a byte of one's own in the middle. */
+function spoiled(honest: Uint8Array, by: number): Uint8Array {
+  const copy = honest.slice()
+  copy[copy.length >> 1] = (copy[copy.length >> 1] ?? 0) ^ by
+  return copy
+}
+
+/** A false claim of somebody whom nobody knows. */
+function contradict(link: Link, { content, layout }: FakePeer, first: number): void {
+  const { digest, sizeBytes } = content
+  const hashes = rawHash(content.read(pieceRange(layout, (first + 1) % layout.pieceCount)))
+  link.send(claimOf({ digest, sizeBytes, first, hashes }, newSigner()))
+}
