@@ -249,6 +249,7 @@ export class BlobSession {
     this.#context.leases.forget(this.digest, this.#onLease)
     this.#loop.stop()
     this.#source.stop()
+    this.#claims.ended()
     this.#audience.changed()
     await this.#writes
     await this.#copy.part?.close()
@@ -333,6 +334,8 @@ export class BlobSession {
       const replaced = before !== undefined && Buffer.compare(before, hash) !== 0
       if (replaced || !this.#state.fromOrigin.has(piece)) {
         await part.write(piece, chunks, 'origin', hash)
+        // Who has read what was there before has read something else than what the digest will be checked by.
+        if (replaced) this.#audience.dropped([piece])
         this.#stored(piece, 'origin', 'origin')
       }
       this.#claims.originRead(piece, hash, replaced)

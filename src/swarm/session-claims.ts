@@ -34,7 +34,7 @@ export class SessionClaims {
   readonly #trust: BlobTrust
   readonly #own: OwnClaims
   /** What takes back the verdicts of this blob. */
-  readonly #convictions = new Map<string, { reverse(): void }>()
+  readonly #convictions = new Map<string, { readonly by: 'hash' | 'origin' | 'digest'; reverse(): void }>()
 
   constructor(init: SessionClaimsInit) {
     const { context, copy, state } = init
@@ -154,11 +154,23 @@ export class SessionClaims {
     this.#convictions.clear()
   }
 
+  /** The session ends. Of an unfinished blob, nobody will know whether the origin's bytes were right that somebody was convicted by. */
+  ended(): void {
+    for (const [peerId, { by }] of this.#convictions) if (by === 'origin') this.#acquit(peerId)
+  }
+
   /** The blob is whole and does not match: what is to be done about it. */
   mismatched(damaged: readonly number[], originUsable: boolean): Rejection {
     const rejection = this.#trust.mismatch(damaged, originUsable)
     this.#apply(rejection.effects)
     return rejection
+  }
+
+  #acquit(peerId: string): void {
+    const { context, copy } = this.#init
+    context.history.note(copy.digest, { type: 'peer:acquitted', peerId })
+    this.#convictions.get(peerId)?.reverse()
+    this.#convictions.delete(peerId)
   }
 
   #apply(effects: readonly TrustEffect[]): void {
@@ -190,12 +202,10 @@ export class SessionClaims {
           if (effect.misdeed === 'claim') context.metrics.add('damselfly_claims_refuted_total', 1, { by: effect.by })
           context.logger.warn('a peer lied about a blob', { digest: copy.digest, peer: effect.peerId, misdeed: effect.misdeed, by: effect.by })
           context.history.note(copy.digest, { type: 'peer:convicted', peerId: effect.peerId, misdeed: effect.misdeed, by: effect.by })
-          this.#convictions.set(effect.peerId, context.bans.convict(effect.peerId, effect.misdeed))
+          this.#convictions.set(effect.peerId, { by: effect.by, ...context.bans.convict(effect.peerId, effect.misdeed) })
           break
         case 'acquit':
-          context.history.note(copy.digest, { type: 'peer:acquitted', peerId: effect.peerId })
-          this.#convictions.get(effect.peerId)?.reverse()
-          this.#convictions.delete(effect.peerId)
+          this.#acquit(effect.peerId)
           break
         default:
           assertNever(effect)
