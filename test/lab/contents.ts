@@ -1,7 +1,7 @@
 import { LruMap } from '../../src/core/lru-map.ts'
 import { contentOf, seededContent, type BlobContent } from '../../src/testing/seeded-content.ts'
 
-const made = new LruMap<string, BlobContent>(32)
+const made = new LruMap<string, BlobContent>(64)
 
 /** Seeded content whose bytes and digest are made once for many runs. Nobody may write into what it gives. */
 export function sharedContent(seed: number, sizeBytes: number): BlobContent {

@@ -42,6 +42,7 @@ export interface Told {
   readonly name: string
   readonly peerId?: string
   readonly digest?: string
+  readonly reason?: string
 }
 
 /** What is left of a node that was closed, and whose blobs were deleted. */

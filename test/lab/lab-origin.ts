@@ -16,10 +16,11 @@ export type OriginFault =
   | { readonly kind: 'unavailable' | 'truncates' | 'wrong-bytes' | 'slow'; times: number }
   | { readonly kind: 'rate'; readonly retryAfterMs: number; times: number }
 
-/** What an origin says of itself when it is asked to. */
-export interface OriginCounts {
-  readonly reads: number
-  readonly sentBytes: number
+/** Who reads from it. */
+interface Reader {
+  readonly name: string
+  readonly loop: NodeLoop
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A registry in a lab: it gives blobs at its own pace, and fails as it is told. */
@@ -33,8 +34,8 @@ export class LabOrigin {
   /** Bytes that it sent, by digest. */
   readonly sentBytes = new Map<string, number>()
   reads = 0
-  /** It gave bytes that are not those of the blob. */
-  gaveWrongBytes = false
+  /** Hosts that it gave bytes which are not those of the blob. */
+  readonly misled = new Set<string>()
 
   constructor(time: LabTime, canary: string, bytesPerSecond: number) {
     this.#time = time
@@ -47,13 +48,13 @@ export class LabOrigin {
     this.#downUntilMs = Math.max(this.#downUntilMs, this.#time.now + forMs)
   }
 
-  /** A blob of it, as a node with this loop reads it. */
-  of(content: BlobContent, loop: NodeLoop, options: { readonly private?: boolean; readonly reachable?: () => boolean } = {}): Origin {
+  /** A blob of it, as a node reads it. */
+  of(content: BlobContent, { name, loop }: Reader, options: { readonly private?: boolean; readonly reachable?: () => boolean } = {}): Origin {
     const { private: usedCredentials = false, reachable = () => true } = options
     const origin: Origin & { authorization: string } = {
       name: 'lab.example/blobs',
       authorization: this.#canary,
-      read: (range, { signal } = {}) => this.#read(content, range, { loop, usedCredentials, reachable, signal }),
+      read: (range, { signal } = {}) => this.#read(content, range, { name, loop, usedCredentials, reachable, signal }),
     }
     return origin
   }
@@ -61,11 +62,11 @@ export class LabOrigin {
   async #read(
     content: BlobContent,
     range: ByteRange = { offset: 0, length: content.sizeBytes },
-    { loop, usedCredentials, reachable, signal }: { loop: NodeLoop; usedCredentials: boolean; reachable: () => boolean; signal: AbortSignal | undefined },
+    { usedCredentials, reachable, ...reader }: Reader & { usedCredentials: boolean; reachable: () => boolean },
   ): Promise<OriginBody> {
     this.reads++
     this.#time.note('origin', range.offset, range.length)
-    await sleep(loop, answerMs, signal)
+    await sleep(reader.loop, answerMs, reader.signal)
     if (!reachable() || this.#time.now < this.#downUntilMs) throw unavailable()
     const fault = this.#nextFault()
     if (fault?.kind === 'unavailable') throw unavailable()
@@ -73,13 +74,13 @@ export class LabOrigin {
       throw new OriginError('ERR_ORIGIN_RATE', 'the origin asks to be left alone', { status: 429, retryAfterMs: fault.retryAfterMs })
     }
     const isUp = (): boolean => reachable() && this.#time.now >= this.#downUntilMs
-    return { sizeBytes: content.sizeBytes, usedCredentials, chunks: this.#body(content, range, { loop, fault, isUp, signal }) }
+    return { sizeBytes: content.sizeBytes, usedCredentials, chunks: this.#body(content, range, { ...reader, fault, isUp }) }
   }
 
   async *#body(
     content: BlobContent,
     { offset, length }: ByteRange,
-    { loop, fault, isUp, signal }: { loop: NodeLoop; fault: OriginFault | undefined; isUp: () => boolean; signal: AbortSignal | undefined },
+    { name, loop, fault, isUp, signal }: Reader & { fault: OriginFault | undefined; isUp: () => boolean },
   ): AsyncGenerator<Uint8Array> {
     const end = offset + length
     const endsAt = fault?.kind === 'truncates' ? offset + Math.floor(length / 2) : end
@@ -90,16 +91,10 @@ export class LabOrigin {
       if (!isUp()) throw new OriginError('ERR_ORIGIN_TRUNCATED', 'the connection to the origin broke')
       const bytes = content.read(part)
       this.sentBytes.set(content.digest, (this.sentBytes.get(content.digest) ?? 0) + part.length)
-      yield fault?.kind === 'wrong-bytes' ? this.#wrong(bytes) : bytes
+      if (fault?.kind === 'wrong-bytes') this.misled.add(name)
+      yield fault?.kind === 'wrong-bytes' ? withOneBitTurned(bytes) : bytes
     }
     if (endsAt < end) throw new OriginError('ERR_ORIGIN_TRUNCATED', 'the origin ended its answer early')
-  }
-
-  #wrong(bytes: Uint8Array): Uint8Array {
-    this.gaveWrongBytes = true
-    const copy = bytes.slice()
-    copy[copy.length >> 1] = (copy[copy.length >> 1] ?? 0) ^ 1
-    return copy
   }
 
   #nextFault(): OriginFault | undefined {
@@ -107,6 +102,13 @@ export class LabOrigin {
     if (fault && --fault.times <= 0) this.faults.shift()
     return fault
   }
+}
+
+/** The same bytes with one bit turned. */
+export function withOneBitTurned(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice()
+  copy[copy.length >> 1] = (copy[copy.length >> 1] ?? 0) ^ 1
+  return copy
 }
 
 function unavailable(): OriginError {

@@ -17,7 +17,7 @@ async function bytesOf(blob: StoredBlob): Promise<Buffer> {
 async function twoNodes(seed: number): Promise<{ lab: Lab; first: LabNode; second: LabNode; bytes: Buffer; fromPeers: number }> {
   const lab = new Lab(seed)
   const content = sharedContent(seed, 1300 * kib)
-  const layer = (node: LabNode) => ({ digest: content.digest, size: content.sizeBytes, origin: lab.origin.of(content, node.loop) })
+  const layer = (node: LabNode) => ({ digest: content.digest, size: content.sizeBytes, origin: lab.origin.of(content, node) })
   const [first, second] = [await lab.addNode(), await lab.addNode()]
   await lab.time.until(first.swarm.fetchLayer(layer(first)).then((blob) => blob.close()))
   const blob = await lab.time.until(second.swarm.fetchLayer(layer(second)))
@@ -52,8 +52,8 @@ describe('the fault laboratory', () => {
     }
     const layer = { digest: content.digest, size: content.sizeBytes, private: true }
     const open = sharedContent(6, 1000)
-    await lab.time.until(node.swarm.fetchLayer({ digest: open.digest, size: open.sizeBytes, origin: lab.origin.of(open, node.loop) }))
-    const blob = await lab.time.until(node.swarm.fetchLayer({ ...layer, origin: lab.origin.of(content, node.loop, { private: true }) }))
+    await lab.time.until(node.swarm.fetchLayer({ digest: open.digest, size: open.sizeBytes, origin: lab.origin.of(open, node) }))
+    const blob = await lab.time.until(node.swarm.fetchLayer({ ...layer, origin: lab.origin.of(content, node, { private: true }) }))
     assert.ok(node.swarm.stats().links.length > 0)
     assert.equal(blob.stats.bytes.origin, content.sizeBytes)
     assert.equal(named, 0)

@@ -7,10 +7,9 @@
  * `lab.time.trace` says whether it did.
  *
  *     const lab = new Lab(1)
- *     const content = lab.content(5 * 262_144)
- *     const [seed, node] = [await lab.addNode(), await lab.addNode()]
- *     await lab.time.until(seed.store.importStream(…))
- *     const blob = await lab.time.until(node.swarm.fetchLayer({ digest, size, origin: lab.origin.of(content, node.loop) }))
+ *     const content = sharedContent(1, 1_300_000)
+ *     const node = await lab.addNode()
+ *     const blob = await lab.time.until(node.swarm.fetchLayer({ digest, size, origin: lab.origin.of(content, node) }))
  *
  * Nothing happens while a test awaits something by itself: time passes in `lab.time.until(promise)` and `lab.time.run(untilMs)` alone.
  *

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
-import { digestToBytes } from '../../src/core/digest.ts'
+import { digestToBytes, type Digest } from '../../src/core/digest.ts'
 import { SwarmError } from '../../src/core/errors.ts'
+import { pieceLayout } from '../../src/core/piece-layout.ts'
 import type { BlobContent } from '../../src/testing/seeded-content.ts'
 import { sharedContent } from './contents.ts'
 import { inflict } from './faults.ts'
 import { Lab } from './lab.ts'
 import { nothing, type LabNode } from './lab-node.ts'
 import { Oracle } from './reader.ts'
-import { faultsUntilMs, longestFaultMs, type Schedule, type ScheduledRead } from './schedule.ts'
+import { faultsEndMs, type Schedule, type ScheduledRead } from './schedule.ts'
 
 /** What a run came to. */
 export interface RunResult {
@@ -21,8 +22,8 @@ export interface RunResult {
   readonly violations: readonly string[]
 }
 
-/** Every fault is over then, a killed node runs again, and who was cut off has had time to notice that it is not any more. */
-const calmMs = faultsUntilMs + longestFaultMs + 10_000
+/** So long after the last fault, who was cut off has had time to notice that it is not any more. */
+const calmMs = 3000
 /** When all is well again, nobody waits longer for a blob. */
 const patienceMs = 60_000
 /** A read that was begun in the midst of faults ends, well or not, in so much time. */
@@ -53,7 +54,7 @@ class ScheduledRun {
   readonly #schedule: Schedule
   readonly #lab: Lab
   readonly #contents: readonly BlobContent[]
-  readonly #oracle = new Oracle(() => this.#lab.origin.gaveWrongBytes)
+  readonly #oracle = new Oracle(() => this.#lab.origin.misled.size > 0)
   readonly #violations: string[] = []
   readonly #pending: Pending[] = []
   readonly #reads = { ok: 0, aborted: 0, failed: 0, lost: 0 }
@@ -71,7 +72,7 @@ class ScheduledRun {
       await lab.addNode({ uplinkBytesPerSecond: bytesPerSecond, downlinkBytesPerSecond: bytesPerSecond })
     }
     this.#plan()
-    await lab.time.run(calmMs)
+    await lab.time.run(faultsEndMs(this.#schedule) + calmMs)
     await lab.time.run(longestReadMs, () => this.#pending.every((pending) => this.#isOver(pending)))
     this.#reads.lost = this.#pending.filter(({ done }) => !done).length
     for (const pending of this.#pending) {
@@ -80,6 +81,7 @@ class ScheduledRun {
     await this.#readAgain()
     await this.#checkStores()
     this.#checkEvents()
+    this.#checkWaste()
     await this.#stop()
     const { trace, events, now } = lab.time
     const violations = [...new Set([...this.#oracle.violations, ...this.#violations])]
@@ -130,7 +132,7 @@ class ScheduledRun {
     const content = this.#contents[blob]
     const isPrivate = this.#schedule.blobs[blob]?.private ?? false
     if (!content) throw new TypeError(`there is no blob ${blob}`)
-    const origin = this.#lab.origin.of(content, node.loop, { private: isPrivate })
+    const origin = this.#lab.origin.of(content, node, { private: isPrivate })
     return this.#oracle.read({ node, content, origin, private: isPrivate, how, signal })
   }
 
@@ -167,7 +169,7 @@ class ScheduledRun {
         left--
         continue
       }
-      this.#read(node, blob, 'fetch')
+      this.#read(node, blob, 'part')
         .catch((error: unknown) => failed.push(`${node.name} failed when all was well: ${inspected(error)}`))
         .finally(() => left--)
     }
@@ -193,17 +195,32 @@ class ScheduledRun {
 
   /** I5 and I9. */
   #checkEvents(): void {
-    const { nodes } = this.#lab
-    // Who compares what honest peers gave with wrong bytes of an origin distrusts them for that blob, and learns better later.
-    const crimes = this.#lab.origin.gaveWrongBytes ? ['peer:banned'] : ['peer:banned', 'peer:distrusted']
-    const honest = new Set(nodes.filter((node) => node.honest).map(({ peerId }) => peerId))
+    const { nodes, origin } = this.#lab
+    // Who signed for what a wrong origin gave it has said what is not so, however honest it was.
+    const honest = new Map(nodes.filter((node) => node.honest && !origin.misled.has(node.name)).map((node) => [node.peerId, node.name]))
     for (const node of nodes) {
-      for (const { name, peerId } of node.told) {
-        if (crimes.includes(name) && peerId !== undefined && honest.has(peerId)) {
-          this.#violations.push(`I5: ${node.name} says ${name} of ${nodes.find((other) => other.peerId === peerId)?.name}, which is honest`)
-        }
+      const acquitted = new Set(node.running ? this.#contents.flatMap(({ digest }) => acquittedFor(node, digest)) : [])
+      for (const { name, peerId = '', reason } of node.told) {
+        const innocent = name === 'peer:banned' && !acquitted.has(peerId) && honest.get(peerId)
+        if (innocent) this.#violations.push(`I5: ${node.name} banned ${innocent}, which is honest, for its ${reason}`)
       }
       if (node.leaks.length > 0) this.#violations.push(`I9: ${node.name} logged a secret: ${node.leaks[0]}`)
+    }
+  }
+
+  /**
+   * I6. Strangers whose claims nobody contradicts cost one blob; contradicted ones the budget, and what was under way when it was used up.
+   * Whom a wrong origin misled has wasted what that gave.
+   */
+  #checkWaste(): void {
+    const { nodes, origin } = this.#lab
+    for (const node of nodes) {
+      if (!node.running || origin.misled.size > 0) continue
+      for (const { digest, sizeBytes } of this.#contents) {
+        const wasted = wastedFor(node, digest)
+        const mostBytes = 2 * sizeBytes + Math.max(4 * pieceLayout(sizeBytes).pieceLength, sizeBytes / 10)
+        if (wasted > mostBytes) this.#violations.push(`I6: ${node.name} wasted ${wasted} bytes on ${digest} of ${sizeBytes} bytes`)
+      }
     }
   }
 
@@ -232,6 +249,15 @@ class ScheduledRun {
     for (const node of nodes) if (node.running && node.libp2p.streamCount > 0) this.#violations.push(`I7: ${node.name} has streams left`)
     if (network.connectionCount > nodes.length ** 2) this.#violations.push(`I7: ${network.connectionCount} connections are left`)
   }
+}
+
+/** Peers that were banned for a blob, and then not any more: what they were convicted by turned out wrong. */
+function acquittedFor({ swarm }: LabNode, digest: Digest): string[] {
+  return swarm.explain(digest).events.flatMap((event) => (event.type === 'peer:acquitted' ? [event.peerId] : []))
+}
+
+function wastedFor({ swarm }: LabNode, digest: Digest): number {
+  return swarm.explain(digest).events.reduce((sum, event) => sum + (event.type === 'bytes:wasted' ? event.bytes : 0), 0)
 }
 
 function inspected(error: unknown): string {

@@ -56,13 +56,27 @@ export interface Limits {
   readonly mostPieces: number
 }
 
+/** Those of the schedules that run with every change. */
+export const testLimits: Limits = { mostNodes: 12, mostPieces: 6 }
+
 /** When the last fault begins, at the latest, and how long one lasts. */
-export const faultsUntilMs = 8000
-export const longestFaultMs = 12_000
+const faultsUntilMs = 5000
+const longestFaultMs = 10_000
+
+/** When the last of the faults is over. */
+export function faultsEndMs({ faults }: Schedule): number {
+  const ends = faults.map((fault) => {
+    if (fault.kind === 'kill') return fault.atMs + fault.restartAfterMs
+    return fault.atMs + ('forMs' in fault ? fault.forMs : 0)
+  })
+  return Math.max(0, ...ends)
+}
 
 export function drawSchedule(seed: number, limits: Limits): Schedule {
   const random = seededRandom(seed)
-  const nodes = Array.from({ length: 4 + random.below(limits.mostNodes - 3) }, () => ({
+  const more = limits.mostNodes - 3
+  // Small swarms mostly: two more nodes cost as much as one more run.
+  const nodes = Array.from({ length: 4 + Math.min(...Array.from({ length: 4 }, () => random.below(more))) }, () => ({
     bytesPerSecond: pick(random, [1_000_000, 4_000_000, 12_500_000, 125_000_000]),
   }))
   const blobs = Array.from({ length: random.below(4) === 0 ? 2 : 1 }, () => drawBlob(random, limits))
@@ -82,12 +96,10 @@ export function drawSchedule(seed: number, limits: Limits): Schedule {
 }
 
 function drawBlob(random: Random, { mostPieces }: Limits): ScheduledBlob {
-  const shape = random.below(20)
+  const pieces = pick(random, [5, 5, 5, 6, 6, 8, mostPieces])
   // Few of them, so that their bytes are made once for many runs.
-  const pieces = shape === 0 ? mostPieces : 5 + random.below(4)
-  const sizeBytes =
-    shape < 3 && shape > 0 ? 1 + random.below(16) * kib : shape < 6 && shape > 2 ? (1 + random.below(16)) * 64 * kib : pieces * pieceBytes - random.below(2) * 1000
-  return { contentSeed: random.below(4), sizeBytes, private: random.below(12) === 0 }
+  const sizeBytes = pick(random, [100, 16_384, 16_385, 300_000, 1024 * kib, ...Array.from({ length: 7 }, () => pieces * pieceBytes), 4 * pieceBytes + 1])
+  return { contentSeed: random.below(3), sizeBytes, private: random.below(12) === 0 }
 }
 
 function drawReads(random: Random, nodes: number, blob: number): ScheduledRead[] {
