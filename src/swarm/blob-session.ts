@@ -318,8 +318,7 @@ export class BlobSession {
       if (this.#state.stored.has(piece) || !this.#copy.part) return
       await this.#copy.part.write(piece, chunks, 'peer', hash)
       const whole = this.#state.links.get(entry.id)?.holds.complete ?? false
-      const { length } = pieceRange(this.layout, piece)
-      this.#account.fromPeer(entry.link.peerId, entry.foundBy, length, whole)
+      this.#account.fromPeer(entry.link.peerId, entry.foundBy, pieceRange(this.layout, piece).length, whole)
       // First what it rests on, so that it can be told of; then, if that fell meanwhile, what follows.
       this.#claims.arrived(piece, claim, () => this.#stored(piece, entry.id, entry.link.peerId))
     })
@@ -330,11 +329,9 @@ export class BlobSession {
     return this.#write(async () => {
       const { part } = this.#copy
       if (!part) return
-      const before = part.hash(piece)
-      const replaced = before !== undefined && Buffer.compare(before, hash) !== 0
+      const replaced = Buffer.compare(part.hash(piece) ?? hash, hash) !== 0
       if (replaced || !this.#state.fromOrigin.has(piece)) {
         await part.write(piece, chunks, 'origin', hash)
-        // Who has read what was there before has read something else than what the digest will be checked by.
         if (replaced) this.#audience.dropped([piece])
         this.#stored(piece, 'origin', 'origin')
       }
