@@ -90,7 +90,7 @@ export class Stage implements AsyncDisposable {
   async seeder(content: BlobContent = this.content): Promise<LabNode> {
     const node = await this.node()
     const { time, origin } = this.lab
-    const layer = { digest: content.digest, size: content.sizeBytes, origin: origin.of(content, node.loop) }
+    const layer = { digest: content.digest, size: content.sizeBytes, origin: origin.of(content, node) }
     await time.until(node.swarm.fetchLayer(layer).then((blob) => blob.close()))
     this.#pulled.add(content)
     origin.sentBytes.clear()
@@ -200,7 +200,7 @@ export class Stage implements AsyncDisposable {
     const { time } = this.lab
     const startedMs = time.now
     this.#pulled.add(content)
-    const layer = { digest: content.digest, size: content.sizeBytes, ...(origin && { origin: this.lab.origin.of(content, node.loop) }) }
+    const layer = { digest: content.digest, size: content.sizeBytes, ...(origin && { origin: this.lab.origin.of(content, node) }) }
     const [blob] = await Promise.all([node.swarm.fetchLayer(layer), this.#readProven(node, content, node.swarm.streamLayer(layer))])
     const tookMs = time.now - startedMs
     await blob.close()
