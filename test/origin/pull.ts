@@ -6,8 +6,6 @@ import type { Logger } from '../../src/core/log.ts'
 import type { RegistryAuth } from '../../src/oci/credential.ts'
 import { ManifestResolver } from '../../src/oci/manifest-resolver.ts'
 import type { RegistryOptions } from '../../src/oci/registry-settings.ts'
-import { memoryBackend } from '../../src/store/memory-backend.ts'
-import { PieceStore } from '../../src/store/piece-store.ts'
 import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
 import type { Swarm } from '../../src/swarm/swarm.ts'
 import type { PeerBannedEvent } from '../../src/swarm/swarm-events.ts'
@@ -28,6 +26,8 @@ export interface PullOptions {
   credentials?: Readonly<Record<string, RegistryAuth>> | undefined
   /** What the peer has from the start. */
   peerHas?: readonly BlobContent[] | undefined
+  /** The node too is on the clock that the row moves; it is then alone. */
+  nodeOnClock?: boolean | undefined
 }
 
 /**
@@ -61,17 +61,17 @@ export class Pull implements AsyncDisposable {
     const nodes = new TestNodes()
     const note = (message: string, facts: unknown = {}): void => void lines.push(JSON.stringify([message, facts], printError))
     const logger: Logger = { debug: note, info: note, warn: note }
-    const { settings, credentials = 'anonymous', peerHas = [] } = options
+    const { settings, credentials = 'anonymous', peerHas = [], nodeOnClock = false } = options
     const resolver = new ManifestResolver({
       registries: Object.fromEntries(registries.map(({ host }) => [host, { insecure: true, ...settings }])),
       credentials,
       clock,
       logger,
     })
-    const node = await nodes.start([], { resolver, logger, store: await PieceStore.open(memoryBackend()) })
-    const peer = await nodes.start([node], { origin: 'never' })
+    const node = await nodes.start([], { resolver, logger, ...(nodeOnClock && { clock }) })
+    const peer = await nodes.start(nodeOnClock ? [] : [node], { origin: 'never' })
     nodes.use({ [Symbol.asyncDispose]: () => resolver.close() })
-    if (node.stats().links.length === 0) await eventOf(node, 'peer:linked')
+    if (!nodeOnClock && node.stats().links.length === 0) await eventOf(node, 'peer:linked')
     for (const content of peerHas) await peer.seed({ blob: { mediaType: mediaTypes.octetStream, digest: content.digest, size: content.sizeBytes }, bytes: all(content) })
     return new Pull(nodes, { node, peer, contents }, clock, lines)
   }
