@@ -2,7 +2,6 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { mediaTypes } from '../../src/core/descriptor.ts'
 import { contentOf, type BlobContent } from '../../src/testing/seeded-content.ts'
 import type { TestImage } from '../../src/testing/test-image.ts'
-import type { TestCertificate } from '../oci/certificate.ts'
 import { serveHttp, type ServeOptions, type TestServer } from '../oci/servers.ts'
 
 const stepBytes = 64 * 1024

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mediaTypes } from '../../src/core/descriptor.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { OriginError, type OriginErrorCode } from '../../src/core/errors.ts'
+import type { Origin } from '../../src/core/origin.ts'
 import type { Logger } from '../../src/core/log.ts'
 import type { RegistryAuth } from '../../src/oci/credential.ts'
 import { ManifestResolver } from '../../src/oci/manifest-resolver.ts'
@@ -84,7 +85,11 @@ export class Pull implements AsyncDisposable {
   /** Likewise, on a clock that the row moves itself. */
   layerInTime(registry: Host, content: BlobContent, repository = 'team/app'): Promise<StoredBlob> {
     const { digest, sizeBytes } = content
-    return this.node.fetchLayer({ digest, size: sizeBytes, origin: this.node.resolver.blobOrigin(`${registry.host}/${repository}`, digest, sizeBytes) })
+    return this.layerFrom(this.node.resolver.blobOrigin(`${registry.host}/${repository}`, digest, sizeBytes), content)
+  }
+
+  layerFrom(origin: Origin, { digest, sizeBytes }: BlobContent): Promise<StoredBlob> {
+    return this.node.fetchLayer({ digest, size: sizeBytes, origin })
   }
 
   image(registry: Host, tag = 'v1'): Promise<unknown> {
