@@ -22,8 +22,8 @@ export interface PublicRegistryOptions {
   readonly clock: ManualClock
   readonly auth?: RegistryAuth | undefined
   readonly trustedRealms?: readonly string[] | undefined
-  /** Addresses of names, each time somebody asks. */
-  readonly names?: Readonly<Record<string, () => readonly string[]>> | undefined
+  /** Addresses of names, each time somebody asks; without any, the question is never answered. */
+  readonly names?: Readonly<Record<string, () => readonly string[] | undefined>> | undefined
 }
 
 /** The client of a registry in the public network, and the origin of one of its blobs. */
@@ -33,6 +33,7 @@ export function publicRegistry(options: PublicRegistryOptions): { client: Regist
   const scopeOf = (address: string): AddressScope => (address === publicAddress ? 'public' : addressScope(address))
   const lookup: Lookup = (hostname, _, callback) => {
     const addresses = names[hostname]?.()
+    if (!addresses && names[hostname]) return
     if (addresses) return callback(null, addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })))
     callback(Object.assign(new RangeError(`no address for ${hostname}`), { code: 'ENOTFOUND' }), [])
   }
