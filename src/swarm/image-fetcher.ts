@@ -1,11 +1,13 @@
 import { buffer } from 'node:stream/consumers'
 import { maxManifestBytes, type Descriptor } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
-import { TransferError } from '../core/errors.ts'
-import { parseReference, printReference } from '../core/reference.ts'
+import { OriginError, TransferError } from '../core/errors.ts'
+import { parseReference, printReference, type Reference } from '../core/reference.ts'
 import { ImageLayout } from '../oci/fs-image-layout.ts'
 import type { ManifestResolver, ResolvedImage } from '../oci/manifest-resolver.ts'
+import { registryOrigin } from '../oci/registry-origin.ts'
 import type { BlobFetcher, BlobRequest } from './blob-fetcher.ts'
+import type { SeedCandidate } from './sharing-options.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import type { StoredImage } from './stored-image.ts'
 import type { SwarmContext } from './swarm-context.ts'
@@ -41,11 +43,12 @@ export class ImageFetcher {
         `${printReference(parsed)} is a tag, which only its registry can resolve, and no origin may be asked: name the image by its digest`,
       )
     }
-    return this.#resolver.resolve(parsed, {
+    const repository = repositoryOf(parsed)
+    const resolving = this.#resolver.resolve(parsed, {
       platform: options.platform,
       signal: options.signal,
       fetch: async ({ digest, size, mediaType, origin }, { signal }) => {
-        const request = { digest, size, mediaType, origin, topic: digest, maxBytes: maxManifestBytes }
+        const request = { digest, size, mediaType, origin, repository, topic: digest, maxBytes: maxManifestBytes }
         const blob = await this.#blobs.fetch(request, { signal })
         try {
           onBlob?.(blob)
@@ -55,6 +58,21 @@ export class ImageFetcher {
         }
       },
     })
+    const image = await resolving.catch((error: unknown) => {
+      const status = error instanceof OriginError ? error.status : undefined
+      if (status === 401 || status === 403) this.#context.sharing.refused(repository)
+      throw error
+    })
+    // By a digest, whoever had it told; that needs not be the registry.
+    if (!parsed.digest) this.#noteRead(image)
+    return image
+  }
+
+  /** The registry told what a tag is. */
+  #noteRead({ reference, manifest, usedCredentials }: ResolvedImage): void {
+    const { registries } = this.#resolver
+    const origin = registryOrigin({ reference, digest: manifest.descriptor.digest, kind: 'manifest', registries })
+    this.#context.sharing.read(origin, usedCredentials)
   }
 
   /** Resolves when every blob of the image is whole, verified and in the store. */
@@ -63,13 +81,14 @@ export class ImageFetcher {
     const manifests = new Map<Digest, StoredBlob>()
     const image = await this.resolve(reference, options, (blob) => manifests.set(blob.digest, blob))
     tell(options, { type: 'image:resolved', digest: image.manifest.descriptor.digest, layers: image.layers })
+    void this.#context.sharing.offering(candidateOf(image))
     const held: StoredBlob[] = []
     const close = async (): Promise<void> => {
       await Promise.all(held.map((blob) => blob.close()))
     }
     try {
-      if (image.index) held.push(await this.#keep(image.index, image.usedCredentials, options))
-      const manifest = await this.#keep(image.manifest, image.usedCredentials, options)
+      if (image.index) held.push(await this.#keep(image.index, image, options))
+      const manifest = await this.#keep(image.manifest, image, options)
       held.push(manifest)
       const [config, ...layers] = await this.#fetchAll(image, options, held)
       if (!config) throw new TypeError('the first blob of an image is its config')
@@ -96,13 +115,14 @@ export class ImageFetcher {
   /** A manifest that was resolved by tag came from the registry: it goes to the store, so that others can have it by digest. */
   async #keep(
     { descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array },
-    isPrivate: boolean,
+    { reference, usedCredentials }: ResolvedImage,
     { signal }: FetchOptions,
   ): Promise<StoredBlob> {
     const { store } = this.#context
+    const repository = repositoryOf(reference)
     const wasHere = (await store.stat(descriptor.digest)) !== undefined
-    if (!wasHere) await store.import(descriptor, oneChunk(bytes), { private: isPrivate, signal })
-    const request = { ...descriptor, topic: descriptor.digest }
+    if (!wasHere) await store.import(descriptor, oneChunk(bytes), { private: usedCredentials, repository, signal })
+    const request = { ...descriptor, repository, topic: descriptor.digest }
     const blob = await this.#blobs.fetch(request, { signal })
     if (wasHere) return blob
     const { size } = descriptor
@@ -114,10 +134,11 @@ export class ImageFetcher {
     const failed = new AbortController()
     const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])])
     const topic = image.manifest.descriptor.digest
+    const repository = repositoryOf(image.reference)
     // A layer that occurs twice in a manifest is one blob.
     const requests = new Map<Digest, BlobRequest>()
     for (const blob of [image.config, ...image.layers]) {
-      requests.set(blob.digest, { ...blob, topic, private: image.usedCredentials })
+      requests.set(blob.digest, { ...blob, topic, repository, private: image.usedCredentials })
     }
     const waiting = [...requests.values()]
     const blobs = new Map<Digest, StoredBlob>()
@@ -155,6 +176,21 @@ export class ImageFetcher {
     const entry = platform ? { ...image.manifest.descriptor, platform } : image.manifest.descriptor
     await layout.add(entry, reference.tag ?? printReference(reference))
   }
+}
+
+/** As `beforeSeed` is asked about it. */
+export function candidateOf({ reference, index, manifest, config, layers }: ResolvedImage): SeedCandidate {
+  const blobs = [...(index ? [index.descriptor] : []), manifest.descriptor, ...[config, ...layers].map(describe)]
+  return { reference: printReference(reference), repository: repositoryOf(reference), digest: manifest.descriptor.digest, blobs }
+}
+
+function repositoryOf({ registry, repository }: Reference): string {
+  return `${registry}/${repository}`
+}
+
+/** A layer also knows its origin. */
+function describe({ mediaType, digest, size, annotations }: Descriptor): Descriptor {
+  return { mediaType, digest, size, ...(annotations && { annotations }) }
 }
 
 async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

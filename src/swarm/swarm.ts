@@ -180,11 +180,11 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
   #request(layer: LayerRequest | string): BlobRequest {
     if (typeof layer !== 'string') {
       const digest = parseDigest(layer.digest)
-      return { ...layer, digest, size: parseSize(layer.size), topic: digest }
+      return { ...layer, digest, size: parseSize(layer.size), topic: digest, alone: true }
     }
     const reference = parseReference(layer)
     const { digest } = reference
-    if (digest) return { digest, topic: digest, origin: this.resolver.blobOrigin(reference, digest) }
+    if (digest) return { digest, topic: digest, alone: true, origin: this.resolver.blobOrigin(reference, digest) }
     throw new RequestError(
       'ERR_REQUEST_DIGEST',
       `${printReference(reference)} names no blob: write repository@sha256:…, or fetch the image`,
