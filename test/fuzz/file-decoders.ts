@@ -197,7 +197,7 @@ export const fileDecoders: readonly Decoder[] = [
     name: 'identity-file',
     covers: ['net/identity.ts#parseIdentitySeed'],
     kind: 'text',
-    read: (bytes) => parseIdentitySeed(textOf(bytes), '/identity'),
+    read: (bytes) => parseIdentitySeed(textOf(bytes), '/identity').reveal(),
     refuses: codes('ERR_REQUEST_OPTION'),
     samples: hexKey,
     words: ['\n', '\r\n', '\n\n', 'g', ' '],
