@@ -11,10 +11,11 @@ const noteName = 'damselfly verdicts on repositories'
 const maxVerdicts = 1000
 /** What a registry gave to nobody in particular is not asked for again so soon, in milliseconds. */
 const probedForMs = 86_400_000
+const never = -1
 
 interface Known {
   readonly verdict: RepositoryVerdict | undefined
-  /** When it was asked as nobody, in milliseconds since 1970; 0 when it was not. */
+  /** When it was asked as nobody, in milliseconds since 1970; -1 when it was not. */
   readonly probedAtMs: number
 }
 
@@ -51,13 +52,17 @@ export class RepositoryVerdicts {
     return this.#known.get(repository)?.verdict
   }
 
-  /** Something was read from a repository. If credentials were used, it is found out whether they were needed. */
+  /**
+   * Something was read from a repository. If credentials were used, it is found out whether they were needed. An origin that cannot be asked that is no
+   * registry: what it gives under one name says nothing of what else it has.
+   */
   read(origin: Pick<Origin, 'name' | 'isPublic'>, usedCredentials: boolean): void {
+    if (!origin.isPublic) return
     const { name } = origin
     const known = this.#known.get(name)
-    if (!usedCredentials) return this.#set(name, 'public', known?.probedAtMs ?? 0)
-    const ageMs = this.#init.clock.wallMs() - (known?.probedAtMs ?? 0)
-    const isFresh = known !== undefined && known.probedAtMs > 0 && ageMs >= 0 && ageMs < probedForMs
+    if (!usedCredentials) return known?.verdict === 'public' ? undefined : this.#set(name, 'open', known?.probedAtMs ?? never)
+    const ageMs = this.#init.clock.wallMs() - (known?.probedAtMs ?? never)
+    const isFresh = known !== undefined && known.probedAtMs !== never && ageMs >= 0 && ageMs < probedForMs
     if (known?.verdict === 'denied') this.#set(name, 'private', known.probedAtMs)
     if (isFresh || this.#probes.has(name) || this.#closed.signal.aborted) return
     const probe = this.#probe(origin).finally(() => this.#probes.delete(name))
@@ -67,7 +72,7 @@ export class RepositoryVerdicts {
   /** A registry refused this node, whatever it showed. Of a repository that was never read here this says nothing new. */
   refused(repository: string): void {
     const known = this.#known.get(repository)
-    if (known?.verdict !== undefined) this.#set(repository, 'denied', 0)
+    if (known?.verdict !== undefined) this.#set(repository, 'denied', never)
   }
 
   /** Ends what is under way; resolves when all that is known is noted. */
@@ -82,13 +87,13 @@ export class RepositoryVerdicts {
     const { clock, logger } = this.#init
     const { name } = origin
     try {
-      const isPublic = origin.isPublic ? await origin.isPublic({ signal }) : false
+      const isPublic = await origin.isPublic?.({ signal })
       if (signal.aborted) return
       const verdict = isPublic === undefined ? this.of(name) : isPublic ? 'public' : 'private'
       logger.debug('a repository was asked for as nobody', { repository: name, verdict })
       // One that did not say is asked again with the next read.
       if (isPublic !== undefined) this.#set(name, verdict, clock.wallMs())
-      else if (verdict === undefined) this.#set(name, 'private', 0)
+      else if (verdict === undefined) this.#set(name, 'private', never)
     } catch (error) {
       if (!signal.aborted) logger.info('a repository could not be asked for as nobody', { repository: name, error })
     }
@@ -137,5 +142,5 @@ export class RepositoryVerdicts {
 }
 
 function isVerdict(value: unknown): value is RepositoryVerdict {
-  return value === 'public' || value === 'private' || value === 'denied'
+  return value === 'open' || value === 'public' || value === 'private' || value === 'denied'
 }
