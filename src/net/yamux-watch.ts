@@ -8,7 +8,7 @@ const synFlag = 1
 /** What a peer may send before it hears of a larger window: our largest one. */
 export const maxFrameBytes: number = 1024 * 1024
 /** A cancelled request costs a stream, and the DHT one for each question: there is room for a busy endgame. */
-const streams = { perSecond: 100, burst: 250 }
+const streams = { perSecond: 100, burst: 128 }
 /** Nodes ping every 30 s. */
 const pings = { perSecond: 10, burst: 50 }
 /** Frames that may come while the peer takes nothing: each may lead to a frame back, and those wait in memory. */

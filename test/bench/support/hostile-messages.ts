@@ -9,6 +9,8 @@ export interface HostileServerSetup {
 /** How an honest peer, or the attacker, starts. */
 export interface HostilePeerSetup extends HostileServerSetup {
   readonly addresses: readonly string[]
+  /** What the attacker does: `B14`; everything without it. */
+  readonly only?: readonly string[] | undefined
 }
 
 /** What a process uses: bytes, CPU seconds since its start, and what keeps it busy. */
