@@ -48,7 +48,7 @@ await runBench('hostile', values.json, async ({ folder, cleanup, say }) => {
   await pause(3000)
   say(`calm, ${seconds} s`)
   const calm = await measure(server, peers)
-  const before = await useOf(server)
+  const before = await useOf(server, true)
   const attacker = cleanup.use(new WorkerProcess<ToPeer, FromAttacker>('attacker', join(support, 'hostile-attacker.ts'), peerSetup))
   await attacker.next('ready')
   say('the attack begins')
@@ -57,12 +57,12 @@ await runBench('hostile', values.json, async ({ folder, cleanup, say }) => {
   say(`under attack, ${seconds} s`)
   const hostile = await measure(server, peers)
   const { acts, cpuSeconds } = await attack(attacker)
-  const during = await useOf(server)
+  const during = await useOf(server, true)
   await attacker.kill()
   server.send({ type: 'load', on: false })
   say('afterwards')
   await pause(12_000)
-  const after = await useOf(server)
+  const after = await useOf(server, true)
   const ratio = round(hostile.mbPerSecond / calm.mbPerSecond, 2)
   const figures = {
     seconds,
@@ -116,8 +116,8 @@ async function measure(server: Server, peers: readonly Peer[]): Promise<Measured
   }
 }
 
-async function useOf(server: Server): Promise<Use> {
-  server.send({ type: 'use' })
+async function useOf(server: Server, collect = false): Promise<Use> {
+  server.send({ type: 'use', collect })
   return await server.next('use')
 }
 
@@ -159,14 +159,14 @@ interface Figures {
 
 function textOf(figures: Figures): string {
   const { before, during, after, cpuShare, calmCpuShare } = figures
-  const row = (name: string, { rssBytes, heapBytes, handles, links }: Use['use']): string[] => [
-    name, printMib(rssBytes), printMib(heapBytes), String(handles), String(links),
+  const row = (name: string, { rssBytes, heapBytes, buffersBytes, handles, links }: Use['use']): string[] => [
+    name, printMib(rssBytes), printMib(heapBytes), printMib(buffersBytes), String(handles), String(links),
   ]
   const counted = (counts: Readonly<Record<string, number>>): string => Object.entries(counts).map(([name, count]) => `${name}: ${count}`).join('; ')
   return [
     `honest peers: ${figures.calmMbPerSecond} MB/s calm, ${figures.hostileMbPerSecond} MB/s under attack: ${figures.ratio} of it (asked ${asked}), ${figures.ratioPerCpuSecond} for each CPU second of the node; ${figures.lostLinks} links lost`,
     `busy cores of ${figures.cores}: server ${cpuShare.server}, honest peers ${cpuShare.honest}, attackers ${cpuShare.attackers} (calm: server ${calmCpuShare.server}, honest peers ${calmCpuShare.honest})`,
-    printTable([['the node', 'RSS', 'heap', 'handles', 'links'], row('calm', before), row('under attack', during), row('12 s later', after)]),
+    printTable([['the node', 'RSS', 'heap', 'buffers', 'handles', 'links'], row('calm', before), row('under attack', during), row('12 s later', after)]),
     `${figures.blobsLoadedUnderAttack} blobs of 1 MiB were loaded meanwhile, which attackers said they had`,
     `attacks: ${counted(figures.acts)}`,
     `counters: ${counted(figures.counters)}`,

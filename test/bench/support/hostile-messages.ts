@@ -17,12 +17,15 @@ export interface HostilePeerSetup extends HostileServerSetup {
 export interface ProcessUse {
   readonly rssBytes: number
   readonly heapBytes: number
+  /** Buffers outside the heap. */
+  readonly buffersBytes: number
   readonly handles: number
   readonly links: number
   readonly cpuSeconds: number
 }
 
-export type ToServer = { readonly type: 'use' } | { readonly type: 'load'; readonly on: boolean }
+/** With `collect`, garbage goes first. */
+export type ToServer = { readonly type: 'use'; readonly collect: boolean } | { readonly type: 'load'; readonly on: boolean }
 
 export type FromServer =
   | { readonly type: 'ready'; readonly addresses: readonly string[] }
