@@ -113,11 +113,9 @@ export class RepositoryVerdicts {
     try {
       const bytes = await this.#init.store.readNote(noteName)
       if (!bytes) return
-      const [, sum, text = ''] = /^(\d+)\n(.*)$/s.exec(Buffer.from(bytes).toString()) ?? []
-      const known: unknown = Number(sum) === crc32(text) ? JSON.parse(text) : undefined
-      if (!Array.isArray(known)) throw new StoreError('ERR_STORE_CORRUPT', 'the note is damaged')
-      for (const [name, verdict, probedAtMs] of known) {
-        if (typeof name !== 'string' || !isVerdict(verdict) || typeof probedAtMs !== 'number') continue
+      const rows = decodeVerdicts(bytes)
+      if (!rows) throw new StoreError('ERR_STORE_CORRUPT', 'the note is damaged')
+      for (const [name, verdict, probedAtMs] of rows) {
         this.#known.set(name, { verdict, probedAtMs })
         this.#names.add(name)
       }
@@ -131,14 +129,40 @@ export class RepositoryVerdicts {
     const rows = [...this.#names].slice(-maxVerdicts).flatMap((name) => {
       const known = this.#known.get(name)
       if (!known) this.#names.delete(name)
-      return known ? [[name, known.verdict, known.probedAtMs]] : []
+      return known?.verdict ? [[name, known.verdict, known.probedAtMs] as const] : []
     })
     try {
-      await this.#init.store.writeNote(noteName, Buffer.from(`${crc32(JSON.stringify(rows))}\n${JSON.stringify(rows)}`))
+      await this.#init.store.writeNote(noteName, encodeVerdicts(rows))
     } catch (error) {
       this.#init.logger.warn('what registries said of repositories could not be noted', { error })
     }
   }
+}
+
+/** What is noted of a repository: its name, what its registry said, and when it was asked as nobody. */
+export type VerdictRow = readonly [repository: string, verdict: RepositoryVerdict, probedAtMs: number]
+
+export function encodeVerdicts(rows: readonly VerdictRow[]): Uint8Array {
+  const text = JSON.stringify(rows)
+  return Buffer.from(`${crc32(text)}\n${text}`)
+}
+
+/** Reads {@link encodeVerdicts} back; `undefined` when it is damaged. */
+export function decodeVerdicts(bytes: Uint8Array): VerdictRow[] | undefined {
+  const [, sum, text = ''] = /^(\d{1,10})\n(.*)$/s.exec(Buffer.from(bytes).toString()) ?? []
+  if (sum === undefined || Number(sum) !== crc32(text)) return undefined
+  try {
+    const rows: unknown = JSON.parse(text)
+    return Array.isArray(rows) && rows.every(isRow) ? rows.slice(-maxVerdicts) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isRow(row: unknown): row is VerdictRow {
+  if (!Array.isArray(row) || row.length !== 3) return false
+  const [name, verdict, probedAtMs]: unknown[] = row
+  return typeof name === 'string' && isVerdict(verdict) && Number.isSafeInteger(probedAtMs)
 }
 
 function isVerdict(value: unknown): value is RepositoryVerdict {
