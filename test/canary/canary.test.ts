@@ -209,7 +209,7 @@ describe('a canary in every place where a secret is kept', () => {
     const [authorization, apiKey, signature] = [canaries.text('authorization'), canaries.text('header'), canaries.text('query')]
     await using registry = await FakeRegistry.open()
     for (const misbehave of [
-      (visit: Visit) => void visit.response.writeHead(403).end(JSON.stringify({ errors: [{ code: 'DENIED', message: `${visit.request.headers['x-api-key']} ${visit.request.headers.authorization}` }] })),
+      (visit: Visit) => void visit.response.writeHead(403).end(JSON.stringify({ errors: [{ code: 'DENIED', message: `${String(visit.request.headers['x-api-key'])} ${visit.request.headers.authorization}` }] })),
       (visit: Visit) => void visit.response.writeHead(307, { location: `http://169.254.169.254${visit.request.url}` }).end(),
       (visit: Visit) => void visit.response.writeHead(200, { 'content-encoding': 'gzip' }).end(),
       (visit: Visit) => visit.serveHalf(layerContent),
