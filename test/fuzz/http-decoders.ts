@@ -61,6 +61,7 @@ export const httpDecoders: readonly Decoder[] = [
     read: (bytes) => parseChallenges(headerOf(bytes).split('\n')),
     values: challenges,
     print: (list) => bytesOfHeader(printChallenges(list)),
+    cutAfterBytes: 8192,
     words: ['Basic', 'Bearer ', 'Negotiate YII=', 'realm=', 'realm="', 'service="', 'scope="', '"', '\\', ',', ' , ', '=', '\n', '\\"'],
     maxUnits: (inputBytes) => 4 * inputBytes + 64,
     holds: (list) => list.length <= 16,

@@ -34,7 +34,8 @@ function faultOfValue(decoder: Decoder, bytes: Uint8Array, value: unknown, rando
   if (!print) return undefined
   const printed = print(value)
   if (exact && Buffer.compare(printed, bytes) !== 0) return `it reads another form of ${hex(printed)}`
-  return faultOfPrinted(decoder, printed, value)
+  // What was read of a text that just fits may take more than that to write.
+  return printed.byteLength > (decoder.cutAfterBytes ?? Infinity) ? undefined : faultOfPrinted(decoder, printed, value)
 }
 
 /** What is wrong with reading back what was printed. */

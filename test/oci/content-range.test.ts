@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { parseContentRange, parseRange, printRange } from '../../src/oci/content-range.ts'
-import { fuzz } from './fuzz.ts'
+import { fuzzRuns } from '../support/fuzz.ts'
 
 describe('parseRange of 100 bytes', () => {
   const table: [header: string, ranges: [number, number][] | undefined][] = [
@@ -44,7 +44,7 @@ describe('parseRange of 100 bytes', () => {
         assert.deepEqual(parseRange(printRange({ offset, length }), offset + length), [{ offset, length }])
         assert.deepEqual(parseRange(printRange({ offset }), offset + length), [{ offset, length }])
       }),
-      fuzz,
+      fuzzRuns(10_000),
     )
   })
 })
