@@ -238,7 +238,8 @@ export class BlobTrust {
 
   /** Beyond so many, the digest says who lied: every further reading would be one that liars can ask for. */
   #settle(piece: number, effects: TrustEffect[]): void {
-    if (!this.#disputed.has(piece) && this.#disputed.size >= maxSettled) return this.#turnToOrigin(effects)
+    const isOneMore = !this.#disputed.has(piece) && this.#disputed.size >= maxSettled
+    if (isOneMore || this.#settled >= maxSettled) return this.#turnToOrigin(effects)
     this.#disputed.add(piece)
     effects.push({ type: 'settle', piece })
   }
