@@ -167,6 +167,7 @@ describe('a registry that refuses after it gave', () => {
     image.addTo(origin, 'team/app', 'v1')
     next.addTo(origin, 'team/app', 'v2')
     const owner = await nodes.start([], { origins: [origin] })
+    const withheld = withheldBy(owner)
     const reader = await nodes.start([owner])
     await owner.fetchImage(`${origin.host}/team/app:v1`)
     const [layer] = image.layers
@@ -178,6 +179,9 @@ describe('a registry that refuses after it gave', () => {
     const withdraw = origin.fault('/v2/', { status })
     await assert.rejects(owner.fetchImage(`${origin.host}/team/app:v2`))
     await assertWithheld(await nodes.start([owner]), image)
+    assert.deepEqual(withheld.map(({ repository, advice }) => [repository, advice]), [
+      [`${origin.host}/team/app`, `credentials that may read ${origin.host}/team/app: its registry refused those that this node has`],
+    ])
     withdraw()
     await owner.fetchImage(`${origin.host}/team/app:v2`)
     const later = await nodes.start([owner])
