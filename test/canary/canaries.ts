@@ -26,7 +26,8 @@ export class Canaries {
 
   /** Fails when one of them, in any form in which it may have been written, is in the bytes. */
   absentFrom(where: string, haystack: Uint8Array | string): void {
-    const text = typeof haystack === 'string' ? haystack : Buffer.from(haystack).toString('latin1')
+    // A debugger puts lists in columns.
+    const text = typeof haystack === 'string' ? haystack.replaceAll(/ +/g, ' ').replaceAll(/,\n +/g, ', ') : Buffer.from(haystack).toString('latin1')
     for (const { slot, bytes } of this.#all) {
       for (const form of formsOf(bytes)) {
         const index = text.indexOf(form)
@@ -47,7 +48,7 @@ function formsOf(bytes: Uint8Array): string[] {
     const last = Math.floor((shifted.byteLength * 8) / 6)
     return (['base64', 'base64url'] as const).map((encoding) => shifted.toString(encoding).slice(first, last))
   })
-  const listed = [...buffer.subarray(0, 16)]
+  const listed = [...buffer.subarray(0, 12)]
   return [
     buffer.toString('latin1'),
     hex,
@@ -56,7 +57,7 @@ function formsOf(bytes: Uint8Array): string[] {
     encodeURIComponent(buffer.toString('latin1')),
     listed.join(','),
     listed.join(', '),
-    inspect(buffer.subarray(0, 16)).slice(8, -1),
+    inspect(buffer.subarray(0, 12)).slice(8, -1),
   ]
 }
 

@@ -272,7 +272,7 @@ describe('a canary in every place where a secret is kept', () => {
 
   test('is found when it is there', () => {
     const text = canaries.text('test')
-    for (const leak of [text, Buffer.from(`x:${text}`).toString('base64'), Buffer.from(text).toString('hex'), encodeURIComponent(text), visible({ key: Buffer.from(text) }), visible(new Error('x', { cause: new TypeError(text) }))]) {
+    for (const leak of [text, Buffer.from(`x:${text}`).toString('base64'), Buffer.from(text).toString('hex'), encodeURIComponent(text), visible({ key: Buffer.from(text) }), visible({ key: new Uint8Array(Buffer.from(text)) }), visible(new Error('x', { cause: new TypeError(text) }))]) {
       assert.throws(() => canaries.absentFrom('here', `${leak}`), /is in here/)
     }
   })

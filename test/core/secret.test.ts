@@ -34,7 +34,7 @@ describe('Secret', () => {
         serialize(secret).toString('latin1'),
         JSON.stringify(Object.assign({}, secret)),
       ]
-      for (const text of seen) for (const form of forms) assert.equal(text.includes(form), false, text)
+      for (const text of seen) for (const form of forms) assert.equal(text.replaceAll(/\s+/g, ' ').includes(form), false, text)
     })
   }
 
