@@ -33,6 +33,7 @@ if (parentPort) {
 function workOf(decoder: Decoder, kept: readonly Uint8Array[], random: Random): Work[] {
   const samples = fc.sample(decoder.samples, { numRuns: inputsEach, seed: 1 })
   const inputs = [...samples.map((sample) => grown(random, sample)).map((bytes) => decoder.seal?.(bytes) ?? bytes), ...kept]
+  takeCounts()
   return inputs.map((bytes) => ({
     decoder: decoder.name,
     inputBytes: bytes.byteLength,
@@ -50,8 +51,8 @@ function grown(random: Random, sample: Uint8Array): Uint8Array {
   return Buffer.concat([sample.subarray(0, start), ...copies, sample.subarray(end)]).subarray(0, inputBytes)
 }
 
+/** Blocks that ran since the last time: nothing but tests and their tools runs between two inputs. */
 function blocksRun(read: () => unknown): number {
-  takeCounts()
   try {
     read()
   } catch {

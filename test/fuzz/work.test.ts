@@ -20,5 +20,5 @@ describe('the work of every decoder', () => {
     assert.deepEqual(tooMuch, [])
     // A meter that counts nothing would find no fault.
     assert.ok(measured.filter(({ blocks }) => blocks > 0).length > measured.length / 2)
-  })
+  }, 300_000)
 })
