@@ -3,6 +3,7 @@ import { describe, test } from 'vitest'
 import { digestToBytes } from '../../src/core/digest.ts'
 import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
 import { sharedContent } from './contents.ts'
+import { holdsText } from './holds-text.ts'
 import { Lab } from './lab.ts'
 import { addLiar } from './liars.ts'
 import { nothing, type LabNode } from './lab-node.ts'
@@ -76,5 +77,13 @@ describe('the fault laboratory', () => {
     assert.equal(blob.stats.bytes.peers, 0)
     assert.deepEqual(node.told.filter(({ name }) => name === 'peer:banned').map(({ peerId }) => peerId), [liar.peer.peerId])
     assert.equal(lab.origin.sentBytes.get(content.digest), content.sizeBytes + 256 * kib)
+  })
+
+  test('finds a secret in what a node logs, wherever it is', () => {
+    const secret = 'canary-1'
+    const error = new TypeError('failed', { cause: Object.assign(new TypeError('because'), { options: { headers: [`Bearer ${secret}`] } }) })
+    assert.equal(holdsText({ error }, secret), true)
+    assert.equal(holdsText({ error: new TypeError(secret) }, secret), true)
+    assert.equal(holdsText({ error }, 'canary-2'), false)
   })
 })
