@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock } from '../core/clock.ts'
+import { isRecord } from '../core/json.ts'
 import type { Logger } from '../core/log.ts'
 import { maxBanMs, type BanList, type BanReason, type SavedBan } from '../trust/ban-list.ts'
 
@@ -119,10 +120,6 @@ function parseJson(text: string): unknown {
   } catch (cause) {
     throw new DamagedFile('it is no JSON', { cause })
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isReason(value: unknown): value is BanReason {

@@ -4,7 +4,7 @@ import { RequestError } from '../core/errors.ts'
 import type { AbortOptions } from '../core/options.ts'
 import type { RegistryAuth } from './credential.ts'
 import { passwordAuth } from './docker-config.ts'
-import { parseJsonObject } from './json.ts'
+import { parseJsonObject } from '../core/json.ts'
 
 /** A helper may ask a key ring, but not for longer than this, in milliseconds. */
 const helperTimeoutMs = 10_000

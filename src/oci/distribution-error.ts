@@ -1,5 +1,5 @@
 import { OriginError, type OriginErrorCode } from '../core/errors.ts'
-import { isRecord, parseJsonObject } from './json.ts'
+import { isRecord, parseJsonObject } from '../core/json.ts'
 import type { Secret } from '../core/secret.ts'
 
 /** Bytes of an error body that are read; what comes after says nothing new. */

@@ -1,6 +1,6 @@
 import { RequestError } from '../core/errors.ts'
 import type { CredentialTarget, RegistryAuth } from './credential.ts'
-import { isRecord, parseJsonObject } from './json.ts'
+import { isRecord, parseJsonObject } from '../core/json.ts'
 
 /** Under this name Docker keeps the credentials of Docker Hub. */
 const dockerHubKey = 'https://index.docker.io/v1/'

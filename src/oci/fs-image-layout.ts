@@ -5,7 +5,7 @@ import { maxManifestBytes, mediaTypes, parseDescriptor, type Descriptor, type Pl
 import { digestHex, type Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import { parseAnnotations, parseEntryPlatform } from './image-manifest.ts'
-import { isRecord, parseJsonObject } from './json.ts'
+import { isRecord, parseJsonObject } from '../core/json.ts'
 
 const layoutVersion = '1.0.0'
 const refNameKey = 'org.opencontainers.image.ref.name'

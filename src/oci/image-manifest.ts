@@ -7,7 +7,7 @@ import {
 } from '../core/descriptor.ts'
 import { OriginError, RequestError } from '../core/errors.ts'
 import { quoted } from '../core/quoted.ts'
-import { isRecord, parseJsonObject } from './json.ts'
+import { isRecord, parseJsonObject } from '../core/json.ts'
 
 /**
  * What one image consists of.

@@ -5,7 +5,7 @@ import { parseHelperAnswer } from '../../src/oci/credential-helper.ts'
 import type { RegistryAuth } from '../../src/oci/credential.ts'
 import { parseLayoutIndex } from '../../src/oci/fs-image-layout.ts'
 import { parseManifest, type ImageIndex, type ImageManifest } from '../../src/oci/image-manifest.ts'
-import { parseJsonObject } from '../../src/oci/json.ts'
+import { parseJsonObject } from '../../src/core/json.ts'
 import { choosePlatform, parsePlatform, printPlatform } from '../../src/oci/platform.ts'
 import { SettingsTable, type RegistryOptions } from '../../src/oci/registry-settings.ts'
 import { RequestError } from '../../src/core/errors.ts'
@@ -144,7 +144,7 @@ export const imageDecoders: readonly Decoder[] = [
   }),
   decoder<object>({
     name: 'json-object',
-    covers: ['oci/json.ts#parseJsonObject'],
+    covers: ['core/json.ts#parseJsonObject'],
     kind: 'json',
     read: parseJsonObject,
     samples: fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }).map(jsonBytes),

@@ -5,7 +5,7 @@ import { parseIp, parseIpRange, type IpAddress, type IpRange } from '../../src/c
 import { parseReference, parseRegistry, printReference, type Reference } from '../../src/core/reference.ts'
 import { parseGrant } from '../../src/net/grants.ts'
 import { parseAnnotations } from '../../src/oci/image-manifest.ts'
-import { isRecord } from '../../src/oci/json.ts'
+import { isRecord } from '../../src/core/json.ts'
 import { decodeGrant, encodeGrant, grantSignedBytes, maxGrantBytes, type Grant } from '../../src/trust/grant.ts'
 import { matchesPattern, parsePattern, type RepositoryPattern } from '../../src/trust/repository-pattern.ts'
 import { bytes, digest } from '../wire/arbitrary-message.ts'
