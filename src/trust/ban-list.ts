@@ -1,3 +1,5 @@
+import { LruMap } from '../core/lru-map.ts'
+
 /**
  * Why a peer is banned: it sent a piece that is not what it signed, signed a false claim, broke the protocol again and again, or took
  * more than its share again and again.
@@ -68,7 +70,7 @@ export class BanList {
   /** The longest untouched first. */
   readonly #records = new Map<string, PeerRecord>()
   readonly #prefixes = new Map<string, { strikes: { ban: Ban; atMs: number }[]; coolUntilMs: number }>()
-  readonly #scores = new Map<string, { score: number; atMs: number }>()
+  readonly #scores = new LruMap<string, { readonly score: number; readonly atMs: number }>(maxScored)
 
   /** Peers that are remembered, banned or not. */
   get size(): number {
@@ -121,7 +123,7 @@ export class BanList {
 
   /** A good deed: it weighs against suspicions. */
   vouch(peerId: string, now: number): void {
-    if (this.#scores.has(peerId)) this.#score(peerId, 1, now)
+    if (this.#scores.get(peerId)) this.#score(peerId, 1, now)
   }
 
   /** What outlives the process. */
@@ -226,12 +228,7 @@ export class BanList {
     const { score, atMs } = this.#scores.get(peerId) ?? { score: 0, atMs: now }
     const faded = score * 0.5 ** Math.max(0, (now - atMs) / halvedAfterMs)
     const next = Math.min(maxScore, faded + change)
-    this.#scores.delete(peerId)
     this.#scores.set(peerId, { score: next, atMs: now })
-    for (const oldest of this.#scores.keys()) {
-      if (this.#scores.size <= maxScored) break
-      this.#scores.delete(oldest)
-    }
     return next
   }
 }
