@@ -3,8 +3,10 @@ import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import { ImageLayout } from '../oci/fs-image-layout.ts'
 import { manifestMediaTypes, parseManifest } from '../oci/image-manifest.ts'
+import type { BlobFacts } from '../store/piece-store.ts'
 import type { BlobFetcher } from './blob-fetcher.ts'
 import type { ImageFetcher } from './image-fetcher.ts'
+import type { NamedBlob } from './sharing.ts'
 import type { SeedCandidate } from './sharing-options.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { TopicTable } from './topic-table.ts'
@@ -82,7 +84,7 @@ export class Seeding {
     try {
       for (const topic of this.#topics.all()) {
         const facts = await store.stat(topic)
-        const blob = facts && { digest: topic, private: facts.private, repositories: facts.repositories ?? [] }
+        const blob = facts && namedBlob(topic, facts)
         if (blob) sharing.reportIfWithheld(blob)
         if (sharing.isRefused(topic) || (blob && !sharing.mayName(blob))) void this.#topics.leave(topic)
       }
@@ -187,7 +189,7 @@ export class Seeding {
     const { store, sharing } = this.#context
     const facts = await store.stat(digest)
     if (!facts) return true
-    const blob = { digest, private: facts.private, repositories: facts.repositories ?? [] }
+    const blob = namedBlob(digest, facts)
     sharing.reportIfWithheld(blob)
     return sharing.mayName(blob) && !sharing.isRefused(digest)
   }
@@ -217,4 +219,9 @@ export class Seeding {
     this.#handles.delete(topic)
     await this.#topics.leave(topic)
   }
+}
+
+/** A stored blob, as sharing looks at it. */
+function namedBlob(digest: Digest, { private: isPrivate, repositories = [] }: BlobFacts): NamedBlob {
+  return { digest, private: isPrivate, repositories }
 }
