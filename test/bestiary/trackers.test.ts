@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { peerIdFromString } from '@libp2p/peer-id'
-import { multiaddr } from '@multiformats/multiaddr'
 import { describe, test } from 'vitest'
 import type { Link } from '../../src/net/link.ts'
-import type { ControlMessage, LeaseAsk, LeaseMessage, Member } from '../../src/wire/messages.ts'
+import type { ControlMessage, LeaseAsk, LeaseMessage } from '../../src/wire/messages.ts'
 import { limits } from '../../src/wire/protocol.ts'
 import type { LabNode } from '../lab/lab-node.ts'
 import type { FakePeer } from '../support/fake-peer.ts'
@@ -78,7 +76,7 @@ describe('trackers that mislead', () => {
     ]
     const introduces = (link: Link, message: ControlMessage): void => {
       if (message.type !== 'join' || !message.asks) return
-      link.send({ type: 'members', topic: message.topic, busy: false, guest: false, members: liars.map(memberOf), nearer: [] })
+      link.send({ type: 'members', topic: message.topic, busy: false, guest: false, members: liars.map(({ member }) => member), nearer: [] })
     }
     const tracker = await stage.badPeer(
       { answer: (request) => request.absent(), tell: () => {}, hears: introduces },
@@ -90,12 +88,3 @@ describe('trackers that mislead', () => {
     assert.ok(liars.every(({ requests }) => requests.length > 0), 'all of them are linked and asked')
   })
 })
-
-function memberOf({ peerId, addresses }: FakePeer): Member {
-  return {
-    peerId: peerIdFromString(peerId).toMultihash().bytes,
-    supernode: false,
-    location: { region: '', zone: '', rack: '' },
-    addresses: addresses.map((address) => multiaddr(address).bytes),
-  }
-}

@@ -1,10 +1,8 @@
-import { peerIdFromString } from '@libp2p/peer-id'
-import { multiaddr } from '@multiformats/multiaddr'
 import { sleep } from '../../src/core/clock.ts'
 import type { Random } from '../../src/core/random.ts'
 import type { BlobContent } from '../../src/testing/seeded-content.ts'
 import { controlProtocol, limits } from '../../src/wire/protocol.ts'
-import type { ControlMessage, LeaseMessage, Member } from '../../src/wire/messages.ts'
+import type { ControlMessage, LeaseMessage } from '../../src/wire/messages.ts'
 import { FakePeer, rawHash, serveHonestly, withOneBitTurned, type PeerScript } from '../support/fake-peer.ts'
 import type { Lab } from './lab.ts'
 import { NodeLoop } from './node-loop.ts'
@@ -94,7 +92,7 @@ function scriptOf(kind: LiarKind, content: BlobContent, random: Random, others: 
         answer: (request) => request.absent(),
         hears: (link, message) => {
           if (message.type !== 'join' || !message.asks) return
-          const members = others.slice(0, limits.members).map(({ peer }) => memberOf(peer))
+          const members = others.slice(0, limits.members).map(({ peer }) => peer.member)
           link.send({ type: 'members', topic: message.topic, busy: false, guest: false, members, nearer: [] })
         },
       }
@@ -132,13 +130,4 @@ function spoiled(bytes: Uint8Array, by: number): Uint8Array {
 async function* allButTheLast(bytes: Uint8Array, wait: () => Promise<void>): AsyncGenerator<Uint8Array> {
   yield bytes.subarray(0, Math.floor(0.99 * bytes.byteLength))
   await wait()
-}
-
-function memberOf({ peerId, addresses }: FakePeer): Member {
-  return {
-    peerId: peerIdFromString(peerId).toMultihash().bytes,
-    supernode: false,
-    location: { region: '', zone: '', rack: '' },
-    addresses: addresses.map((address) => multiaddr(address).bytes),
-  }
 }

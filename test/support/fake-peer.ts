@@ -9,7 +9,7 @@ import type { IncomingRequest, Link } from '../../src/net/link.ts'
 import { LinkHost } from '../../src/net/link-host.ts'
 import { SigningKey } from '../../src/net/signing-key.ts'
 import type { BlobContent } from '../../src/testing/seeded-content.ts'
-import type { ControlMessage } from '../../src/wire/messages.ts'
+import type { ControlMessage, Member } from '../../src/wire/messages.ts'
 import { limits, protocolVersion } from '../../src/wire/protocol.ts'
 import { claimOf } from './signer.ts'
 
@@ -109,6 +109,16 @@ export class FakePeer implements AsyncDisposable {
     return this.#script.hashOf ?? ((_, honest) => digestToBytes(digestOf(honest)))
   }
 
+  /** As others introduce it. */
+  get member(): Member {
+    return {
+      peerId: peerIdFromString(this.peerId).toMultihash().bytes,
+      supernode: false,
+      location: { region: '', zone: '', rack: '' },
+      addresses: this.addresses.map((address) => multiaddr(address).bytes),
+    }
+  }
+
   /** The true bytes of a piece. */
   honest(piece: number): Uint8Array {
     return this.content.read(pieceRange(this.layout, piece))
@@ -137,11 +147,7 @@ export class FakePeer implements AsyncDisposable {
   }
 
   #turnAway(link: Link, to: FakePeer): void {
-    const location = { region: '', zone: '', rack: '' }
-    const addresses = to.addresses.map((address) => multiaddr(address).bytes)
-    const peerId = peerIdFromString(to.peerId).toMultihash().bytes
-    const members = [{ peerId, supernode: false, location, addresses }]
-    link.send({ type: 'members', topic: this.content.digest, busy: false, guest: true, members, nearer: [] })
+    link.send({ type: 'members', topic: this.content.digest, busy: false, guest: true, members: [to.member], nearer: [] })
   }
 
   async #serve(request: IncomingRequest): Promise<void> {
