@@ -104,13 +104,21 @@ export class LinkHost {
 
   async #connect(target: DialTarget, signal: AbortSignal): Promise<PeerLink> {
     const { node, clock } = this.#init
-    const known = new Set(node.getConnections().map(({ id }) => id))
-    const connection = await dialNode(node, target, { clock, signal })
-    try {
-      return await this.#linkOver(connection, signal)
-    } finally {
-      const link = this.#links.get(connection.remotePeer.toString())
-      if (link?.connection !== connection && !known.has(connection.id)) discard(connection)
+    for (;;) {
+      const known = new Set(node.getConnections().map(({ id }) => id))
+      const connection = await dialNode(node, target, { clock, signal })
+      const isOld = known.has(connection.id)
+      try {
+        return await this.#linkOver(connection, signal)
+      } catch (error) {
+        // libp2p gives out a connection until its socket is closed, and its streams have ended before that. The end of
+        // an old connection says nothing of the peer; a new one does.
+        if (!isOld || !isClosing(error)) throw error
+        connection.abort(unreachable('the connection was closing'))
+      } finally {
+        const link = this.#links.get(connection.remotePeer.toString())
+        if (link?.connection !== connection && !isOld) discard(connection)
+      }
     }
   }
 
@@ -264,6 +272,12 @@ function notOpened(cause: unknown): PeerError {
   return cause instanceof Error && cause.name === 'UnsupportedProtocolError'
     ? new PeerError('ERR_PEER_PROTOCOL', `the node does not speak ${controlProtocol}`, { cause })
     : unreachable('no control stream could be opened', cause)
+}
+
+/** Whether no stream could be opened because the connection had begun to close. */
+function isClosing(error: unknown): boolean {
+  const cause = error instanceof PeerError ? error.cause : undefined
+  return cause instanceof Error && cause.name === 'ConnectionClosedError'
 }
 
 function banned(): PeerError {

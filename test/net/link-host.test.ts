@@ -110,6 +110,19 @@ describe('a dial', () => {
     assert.equal(link.closed, false)
   })
 
+  test('takes a new connection when the open one has begun to close', async () => {
+    await using first = await startNode()
+    await using second = await startNode()
+    const old = await first.node.dial(second.node.getMultiaddrs())
+    const closed = old.close()
+    assert.equal(old.status, 'open')
+    const link = await first.host.dial(second)
+    assert.equal(link.closed, false)
+    await closed
+    await manyTurns()
+    assert.equal(link.closed, false)
+  })
+
   test('is shared by those who want the same node', async () => {
     await using first = await startNode()
     await using second = await startNode()
