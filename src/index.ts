@@ -17,12 +17,15 @@ export type { LimitOptions, LocationOptions, NetworkOptions, SwarmOptions } from
 export type {
   ByteCounts,
   FetchImageOptions,
+  FetchManifestOptions,
   FetchOptions,
   LayerRequest,
+  OpenRequest,
   PeerShare,
   TransferProgress,
   TransferStats,
 } from './swarm/transfer.ts'
+export type { OpenBlob } from './swarm/open-blob.ts'
 export type { StoredBlob } from './swarm/stored-blob.ts'
 export type { StoredImage } from './swarm/stored-image.ts'
 export type { SeedHandle, SeedSource } from './swarm/seeding.ts'
@@ -41,6 +44,11 @@ export type {
 
 export type { MetricLabels, Metrics } from './metrics/metrics.ts'
 export type { MetricName } from './metrics/metric-names.ts'
+
+// The mirror for container engines
+export { RegistryMirror } from './mirror/registry-mirror.ts'
+export type { RegistryMirrorOptions } from './mirror/registry-mirror.ts'
+export type { WebHandler } from './mirror/web-handler.ts'
 
 // Where bytes live
 export { PieceStore } from './store/piece-store.ts'
@@ -67,7 +75,7 @@ export type { JournalRecord, PartState } from './store/journal.ts'
 
 // Registries and other origins
 export { ManifestResolver } from './oci/manifest-resolver.ts'
-export type { Layer, ManifestResolverInit, ResolvedImage, ResolveOptions } from './oci/manifest-resolver.ts'
+export type { Layer, ManifestResolverInit, ResolvedImage, ResolvedManifest, ResolveOptions } from './oci/manifest-resolver.ts'
 export type { ManifestBlob } from './oci/resolved-image.ts'
 export { Registries } from './oci/registries.ts'
 export type { Credentials, RegistriesInit } from './oci/registries.ts'

@@ -16,7 +16,7 @@ const layers: readonly (readonly string[])[] = [
   ['wire', 'engine', 'traffic', 'trust'],
   ['store', 'oci', 'discovery', 'net', 'metrics'],
   ['swarm'],
-  ['cli'],
+  ['mirror', 'cli'],
 ]
 
 describe('architecture', () => {

@@ -22,6 +22,7 @@ export type DistributionErrorCode =
   | 'TAG_INVALID'
   | 'TOOMANYREQUESTS'
   | 'UNAUTHORIZED'
+  | 'UNAVAILABLE'
   | 'UNSUPPORTED'
 
 const codeByDistributionCode: ReadonlyMap<string, OriginErrorCode> = new Map([

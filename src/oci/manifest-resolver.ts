@@ -9,9 +9,9 @@ import { ManifestSource, type FetchManifest, type ManifestDocument } from './man
 import { choosePlatform, nativePlatform, parsePlatform } from './platform.ts'
 import { Registries, type RegistriesInit } from './registries.ts'
 import { registryOrigin } from './registry-origin.ts'
-import type { Layer, ResolvedImage } from './resolved-image.ts'
+import type { Layer, ResolvedImage, ResolvedManifest } from './resolved-image.ts'
 
-export type { Layer, ResolvedImage } from './resolved-image.ts'
+export type { Layer, ResolvedImage, ResolvedManifest } from './resolved-image.ts'
 
 /** An index may name another one; no deeper. */
 const maxIndexDepth = 2
@@ -114,6 +114,21 @@ export class ManifestResolver implements AsyncDisposable {
       platform,
       usedCredentials,
     }
+  }
+
+  /**
+   * One manifest or index, as it is: no platform is chosen.
+   * @throws as {@link ManifestResolver.resolve} does
+   */
+  async manifest(reference: string | Reference, options: Omit<ResolveOptions, 'platform'> = {}): Promise<ResolvedManifest> {
+    const { fetch, signal } = options
+    signal?.throwIfAborted()
+    const named = typeof reference === 'string' ? parseReference(reference) : reference
+    const document = named.digest
+      ? await this.#source.byDigest(named, { digest: named.digest }, { fetch, signal })
+      : await this.#source.byTag(named, { signal })
+    const { bytes, parsed, usedCredentials } = document
+    return { descriptor: describe(document), bytes, parsed, usedCredentials }
   }
 
   /** The layers of an image, the base layer first; throws as {@link ManifestResolver.resolve} does. */

@@ -33,6 +33,8 @@ export interface RegistriesInit {
   registries?: Readonly<Record<string, RegistryOptions>> | undefined
   /** For registries without an `auth` of their own; asked only when a registry wants some. @defaultValue `'default'` */
   credentials?: Credentials | undefined
+  /** Shares the queue before each host, and what hosts asked to be spared, with others. @defaultValue none */
+  queues?: Registries | undefined
   /** @defaultValue the machine's clock */
   clock?: Clock | undefined
   /** @defaultValue a logger that says nothing */
@@ -66,7 +68,7 @@ export class Registries implements AsyncDisposable {
       clock = systemClock,
       logger = silentLogger,
     } = init
-    this.hostGates = new HostGates(clock)
+    this.hostGates = init.queues?.hostGates ?? new HostGates(clock)
     this.#logger = logger
     this.#settings = new SettingsTable(registries)
     this.#credentials = providerOf(credentials, clock)

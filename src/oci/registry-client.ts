@@ -27,6 +27,15 @@ export interface ManifestAnswer {
   readonly usedCredentials: boolean
 }
 
+/** A list as the registry has it. */
+export interface RegistryDocument {
+  readonly bytes: Uint8Array
+  /** `Content-Type`, where there was one. */
+  readonly mediaType: string | undefined
+  /** The query of the next page, where there is one: `n=100&last=1.2`. */
+  readonly nextPage: string | undefined
+}
+
 /** What to read of a blob. */
 export interface BlobOptions extends WaitOptions {
   /** @defaultValue the whole blob */
@@ -129,6 +138,22 @@ export class RegistryClient {
   }
 
   /**
+   * Gets a list that only the registry has: `tags/list`, `referrers/sha256:…`.
+   *
+   * @param path - with its query
+   * @throws {@link OriginError} as the registry fails
+   */
+  async document(repository: string, path: string, options: WaitOptions = {}): Promise<RegistryDocument> {
+    const waits = this.#waits(options)
+    return this.#failover(waits).attempt(async (endpoint) => {
+      const headers = { accept: 'application/vnd.oci.image.index.v1+json, application/json' }
+      const { response } = await endpoint.send({ repository, path, headers, ...waits })
+      const bytes = await response.bytes(maxManifestBytes)
+      return { bytes, mediaType: response.header('content-type'), nextPage: nextPageOf(response.header('link')) }
+    })
+  }
+
+  /**
    * Whether anybody may read from a repository, going by one thing in it. Asked once, whatever comes of it.
    *
    * @param path - `manifests/sha256:…`, `blobs/sha256:…`
@@ -156,6 +181,12 @@ export class RegistryClient {
     const { endpoints, clock, random, logger } = this.#init
     return new Failover(endpoints, { clock, random, ...waits }, logger)
   }
+}
+
+/** Of a `Link` header only the query of the next page counts: wherever else it points, nobody goes there. */
+function nextPageOf(link: string | undefined): string | undefined {
+  const target = /^\s*<([^<>]{1,4096})>\s*;(?:.*;)?\s*rel="?next"?/i.exec(link ?? '')?.[1]
+  return target === undefined ? undefined : URL.parse(target, 'https://registry.invalid')?.search.slice(1)
 }
 
 async function readManifest(

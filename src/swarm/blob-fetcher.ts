@@ -1,11 +1,12 @@
+import type { ByteRange } from '../core/byte-range.ts'
 import { maxBlobBytes } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import { SharedAttempts } from '../core/shared-attempts.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { BlobSession } from './blob-session.ts'
-import { readWhileLoading } from './blob-reader.ts'
 import type { InlineBlobs } from './inline-blobs.ts'
+import { openLoading, openStored, type OpenBlob } from './open-blob.ts'
 import type { SessionTable } from './session-table.ts'
 import type { FoundSize, SizeFinder } from './size-finder.ts'
 import { holdBlob, type StoredBlob } from './stored-blob.ts'
@@ -69,25 +70,32 @@ export class BlobFetcher {
   }
 
   /** The blob's bytes in order, while it loads. */
-  async *stream(request: BlobRequest, options: FetchOptions): AsyncGenerator<Uint8Array> {
+  async *stream(request: BlobRequest, options: FetchOptions, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    await using blob = await this.open(request, options)
+    yield* blob.stream(range, options)
+  }
+
+  /** Loads the blob, if it is not here, for as long as what this resolves to is open: when its size is known. */
+  async open(request: BlobRequest, options: FetchOptions): Promise<OpenBlob> {
     options.signal?.throwIfAborted()
     const stored = await this.#stored(request)
-    if (stored) {
-      yield* streamAndClose(stored, options)
-      return
-    }
+    if (stored) return openStored(stored)
     const size = await this.#findSize(request, options, new Set())
-    const loading = await this.#open(request, size.sizeBytes)
-    const leave = loading.task.join(request.origin)
-    const stopLooking = this.#lookForPeers(request, loading.session)
-    this.#takeInline(loading.session)
-    try {
-      yield* readWhileLoading(loading.session, undefined, options)
-    } finally {
+    const { session, task } = await this.#open(request, size.sizeBytes)
+    const leave = task.join(request.origin)
+    const stopLooking = this.#lookForPeers(request, session)
+    this.#takeInline(session)
+    return openLoading(session, () => {
       leave()
       stopLooking()
-      this.#sessions.leave(loading.session)
-    }
+      this.#sessions.leave(session)
+    })
+  }
+
+  /** Others who gather around the topic are looked for: what they have is about to be wanted. */
+  gather(topic: Digest): void {
+    this.#topics.enter(topic)
+    void this.#topics.look(topic)
   }
 
   async #stored({ digest, size }: BlobRequest): Promise<StoredBlob | undefined> {
@@ -203,12 +211,4 @@ function checkSize(digest: Digest, expected: number | undefined, actual: number)
     'ERR_REQUEST_SIZE',
     `${digest} has ${actual} bytes here, and was asked for with ${expected}: one of the two descriptors is wrong`,
   )
-}
-
-async function* streamAndClose(blob: StoredBlob, options: FetchOptions): AsyncGenerator<Uint8Array> {
-  try {
-    yield* blob.stream(undefined, options)
-  } finally {
-    await blob.close()
-  }
 }

@@ -2,16 +2,17 @@ import { buffer } from 'node:stream/consumers'
 import { maxManifestBytes, type Descriptor } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { TransferError } from '../core/errors.ts'
-import { parseReference, printReference } from '../core/reference.ts'
+import { parseReference, printReference, type Reference } from '../core/reference.ts'
 import { ImageLayout } from '../oci/fs-image-layout.ts'
-import type { ManifestResolver, ResolvedImage } from '../oci/manifest-resolver.ts'
+import type { ManifestResolver, ResolvedImage, ResolvedManifest } from '../oci/manifest-resolver.ts'
+import type { FetchManifest } from '../oci/manifest-source.ts'
 import type { BlobFetcher, BlobRequest } from './blob-fetcher.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import type { StoredImage } from './stored-image.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import { mergeStats } from './transfer-account.ts'
 import { tell } from './transfer-task.ts'
-import type { FetchImageOptions, FetchOptions } from './transfer.ts'
+import type { FetchImageOptions, FetchManifestOptions, FetchOptions } from './transfer.ts'
 
 /** Blobs of one image that load at once: with fewer the links idle between two, with more all of them come late. */
 const blobsAtOnce = 4
@@ -28,6 +29,17 @@ export class ImageFetcher {
     this.#blobs = blobs
   }
 
+  /** One manifest or index, which is in the store afterwards; others who want its blobs are looked for from now on. */
+  async manifest(named: string | Reference, { resolver = this.#resolver, signal }: FetchManifestOptions): Promise<ResolvedManifest> {
+    const reference = typeof named === 'string' ? parseReference(named) : named
+    this.#checkResolvable(reference)
+    const manifest = await resolver.manifest(reference, { signal, fetch: this.#fetchManifest() })
+    const blob = await this.#keep(manifest, manifest.usedCredentials, { signal })
+    await blob.close()
+    if (!blob.private || this.#context.closedNetwork) this.#blobs.gather(manifest.descriptor.digest)
+    return manifest
+  }
+
   /** Turns a reference into manifest and layers. Tags are asked at the registry; whatever has a digest comes through the swarm. */
   async resolve(
     reference: string,
@@ -35,26 +47,31 @@ export class ImageFetcher {
     onBlob?: (blob: StoredBlob) => void,
   ): Promise<ResolvedImage> {
     const parsed = parseReference(reference)
-    if (!parsed.digest && !this.#context.originAllowed) {
-      throw new TransferError(
-        'ERR_SWARM_NO_SOURCE',
-        `${printReference(parsed)} is a tag, which only its registry can resolve, and no origin may be asked: name the image by its digest`,
-      )
+    this.#checkResolvable(parsed)
+    const { platform, signal } = options
+    return this.#resolver.resolve(parsed, { platform, signal, fetch: this.#fetchManifest(onBlob) })
+  }
+
+  #checkResolvable(reference: Reference): void {
+    if (reference.digest || this.#context.originAllowed) return
+    throw new TransferError(
+      'ERR_SWARM_NO_SOURCE',
+      `${printReference(reference)} is a tag, which only its registry can resolve, and no origin may be asked: name the image by its digest`,
+    )
+  }
+
+  /** Gets what is known by its digest through the swarm. */
+  #fetchManifest(onBlob?: (blob: StoredBlob) => void): FetchManifest {
+    return async ({ digest, size, mediaType, origin }, { signal }) => {
+      const request = { digest, size, mediaType, origin, topic: digest, maxBytes: maxManifestBytes }
+      const blob = await this.#blobs.fetch(request, { signal })
+      try {
+        onBlob?.(blob)
+        return await buffer(blob.stream(undefined, { signal }))
+      } finally {
+        await blob.close()
+      }
     }
-    return this.#resolver.resolve(parsed, {
-      platform: options.platform,
-      signal: options.signal,
-      fetch: async ({ digest, size, mediaType, origin }, { signal }) => {
-        const request = { digest, size, mediaType, origin, topic: digest, maxBytes: maxManifestBytes }
-        const blob = await this.#blobs.fetch(request, { signal })
-        try {
-          onBlob?.(blob)
-          return await buffer(blob.stream(undefined, { signal }))
-        } finally {
-          await blob.close()
-        }
-      },
-    })
   }
 
   /** Resolves when every blob of the image is whole, verified and in the store. */

@@ -1,0 +1,63 @@
+import type { Digest } from '../core/digest.ts'
+import type { Reference } from '../core/reference.ts'
+import type { ManifestResolver, ResolvedManifest } from '../oci/manifest-resolver.ts'
+import type { Swarm } from '../swarm/swarm.ts'
+import { refusalAnswer, refusalOf } from './error-answer.ts'
+import { oneChunk, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
+import type { ServedImages } from './served-images.ts'
+import type { Upstream } from './upstreams.ts'
+
+/** What answers are made from. */
+export interface HandlerInit {
+  readonly swarm: Swarm
+  /** How to reach the registries that the mirror stands in for. */
+  readonly resolver: ManifestResolver
+  readonly served: ServedImages
+}
+
+/** Answers for manifests and indexes, by tag and by digest: as they are, whatever they point to. */
+export class ManifestHandler {
+  readonly #init: HandlerInit
+
+  constructor(init: HandlerInit) {
+    this.#init = init
+  }
+
+  async answer(request: MirrorRequest, upstream: Upstream, name: { tag: string } | { digest: Digest }): Promise<MirrorAnswer> {
+    const { swarm, resolver } = this.#init
+    const reference: Reference = { ...upstream, ...name }
+    try {
+      const manifest = await swarm.fetchManifest(reference, { resolver, signal: request.signal })
+      this.#learn(upstream, manifest)
+      return manifestAnswer(request, manifest)
+    } catch (error) {
+      if (request.signal.aborted) throw error
+      return refusalAnswer(refusalOf(error, 'MANIFEST_UNKNOWN'))
+    }
+  }
+
+  /** The client is about to ask for what the manifest names. */
+  #learn({ registry, repository }: Upstream, { descriptor, parsed }: ResolvedManifest): void {
+    if (parsed.kind === 'index') return
+    this.#init.served.learn(`${registry}/${repository}`, descriptor.digest, [parsed.config, ...parsed.layers])
+  }
+}
+
+function manifestAnswer(request: MirrorRequest, { descriptor, bytes }: ResolvedManifest): MirrorAnswer {
+  const { digest, mediaType } = descriptor
+  const etag = `"${digest}"`
+  const validators = { etag, 'docker-content-digest': digest }
+  if (matches(request.header('if-none-match'), etag)) return { status: 304, headers: validators }
+  return {
+    status: 200,
+    headers: { ...validators, 'content-type': mediaType, 'content-length': String(bytes.byteLength) },
+    body: oneChunk(bytes),
+  }
+}
+
+/** Weak comparison, as for GET: RFC 9110, section 13.1.2. */
+export function matches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false
+  if (header.trim() === '*') return true
+  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
+}
