@@ -3,11 +3,10 @@ import type { Digest } from '../core/digest.ts'
 import { printContentRange } from '../oci/content-range.ts'
 import type { OpenBlob } from '../swarm/open-blob.ts'
 import { refusalAnswer, refusalOf } from './error-answer.ts'
-import { matches, type HandlerInit } from './manifest-handler.ts'
+import { matches, type HandlerInit, type Place } from './manifest-handler.ts'
 import type { MirrorAnswer, MirrorRequest } from './mirror-answer.ts'
 import { planMultipart, planRange } from './range-plan.ts'
 import { Refusal } from './refusal.ts'
-import type { Upstream } from './upstreams.ts'
 
 const contentType = 'application/octet-stream'
 /** Blobs of up to this size are whole and verified before their first byte leaves: even an origin's wrong bytes stay here then. */
@@ -21,12 +20,12 @@ export class BlobHandler {
     this.#init = init
   }
 
-  async answer(request: MirrorRequest, upstream: Upstream, digest: Digest): Promise<MirrorAnswer> {
+  async answer(request: MirrorRequest, place: Place, digest: Digest): Promise<MirrorAnswer> {
     const etag = `"${digest}"`
     const validators = { etag, 'docker-content-digest': digest, 'accept-ranges': 'bytes' }
     if (matches(request.header('if-none-match'), etag)) return { status: 304, headers: validators }
     try {
-      const blob = await this.#open(request, upstream, digest)
+      const blob = await this.#open(request, place, digest)
       try {
         return await this.#answerFrom(blob, request, validators, etag)
       } catch (error) {
@@ -39,8 +38,8 @@ export class BlobHandler {
     }
   }
 
-  #open({ signal }: MirrorRequest, upstream: Upstream, digest: Digest): Promise<OpenBlob> {
-    const { swarm, resolver, served } = this.#init
+  #open({ signal }: MirrorRequest, { resolver, ...upstream }: Place, digest: Digest): Promise<OpenBlob> {
+    const { swarm, served } = this.#init
     const known = served.get(`${upstream.registry}/${upstream.repository}`, digest)
     const origin = resolver.blobOrigin(upstream, digest, known?.sizeBytes)
     return swarm.openLayer({ digest, origin, size: known?.sizeBytes, mediaType: known?.mediaType, topic: known?.topic }, { signal })

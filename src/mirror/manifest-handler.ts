@@ -10,9 +10,13 @@ import type { Upstream } from './upstreams.ts'
 /** What answers are made from. */
 export interface HandlerInit {
   readonly swarm: Swarm
-  /** How to reach the registries that the mirror stands in for. */
-  readonly resolver: ManifestResolver
   readonly served: ServedImages
+}
+
+/** Where something is asked for. */
+export interface Place extends Upstream {
+  /** How to reach its registry, in whose name it may be. */
+  readonly resolver: ManifestResolver
 }
 
 /** Answers for manifests and indexes, by tag and by digest: as they are, whatever they point to. */
@@ -23,8 +27,8 @@ export class ManifestHandler {
     this.#init = init
   }
 
-  async answer(request: MirrorRequest, upstream: Upstream, name: { tag: string } | { digest: Digest }): Promise<MirrorAnswer> {
-    const { swarm, resolver } = this.#init
+  async answer(request: MirrorRequest, { resolver, ...upstream }: Place, name: { tag: string } | { digest: Digest }): Promise<MirrorAnswer> {
+    const { swarm } = this.#init
     const reference: Reference = { ...upstream, ...name }
     try {
       const manifest = await swarm.fetchManifest(reference, { resolver, signal: request.signal })

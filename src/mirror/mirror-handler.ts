@@ -1,22 +1,27 @@
 import type { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { BlobHandler } from './blob-handler.ts'
-import { parseDistributionPath } from './distribution-path.ts'
+import type { CallerAccess } from './caller-access.ts'
+import { parseDistributionPath, type DistributionRequest } from './distribution-path.ts'
 import { refusalAnswer, refusalOf } from './error-answer.ts'
-import { ManifestHandler } from './manifest-handler.ts'
+import { LoopGuard } from './loop-guard.ts'
+import { ManifestHandler, type Place } from './manifest-handler.ts'
 import { oneChunk, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
 import { Refusal } from './refusal.ts'
 import { ServedImages } from './served-images.ts'
 import type { Upstreams } from './upstreams.ts'
 
-/** Set on what a mirror asks of another one: a circle of mirrors ends where it began. */
-export const loopHeader = 'damselfly-mirrored'
+type Asked = Exclude<DistributionRequest, { kind: 'base' }>
 
 /** What a mirror's answers come from. */
 export interface MirrorHandlerInit {
   readonly swarm: Swarm
+  /** How to reach the upstreams as this node. */
   readonly resolver: ManifestResolver
   readonly upstreams: Upstreams
+  readonly loops: LoopGuard
+  /** Asks for each caller what he may have; without it, callers have what this node has. */
+  readonly callers?: CallerAccess | undefined
 }
 
 /** Turns requests of the pull API into answers, whatever server they come in by. */
@@ -34,37 +39,48 @@ export class MirrorHandler {
 
   /** Rejects only when the client has gone. */
   async answer(request: MirrorRequest): Promise<MirrorAnswer> {
+    const answer = this.#init.loops.run(request.header(LoopGuard.header), () => this.#answerOnce(request))
+    return answer ?? refusalAnswer(new Refusal(404, 'NAME_UNKNOWN', 'mirrors ask each other in a circle'))
+  }
+
+  async #answerOnce(request: MirrorRequest): Promise<MirrorAnswer> {
     const refusal = refuse(request)
     if (refusal) return refusalAnswer(refusal)
     const parsed = parseDistributionPath(request.target)
     if (parsed instanceof Refusal) return refusalAnswer(parsed)
     const { request: asked, namespace } = parsed
-    if (asked.kind === 'base') return baseAnswer()
-    const upstream = this.#init.upstreams.of(asked.repository, namespace)
+    const { upstreams, callers, resolver } = this.#init
+    if (asked.kind === 'base') {
+      const door = upstreams.default === undefined ? undefined : await callers?.door(request, upstreams.default)
+      return door ? refusalAnswer(door) : baseAnswer()
+    }
+    const upstream = upstreams.of(asked.repository, namespace)
     if (upstream instanceof Refusal) return refusalAnswer(upstream)
-    const answer = await this.#answer(request, asked, upstream)
+    const admitted = callers ? await callers.admit(request, upstream, pathOf(asked)) : resolver
+    if (admitted instanceof Refusal) return refusalAnswer(admitted)
+    const answer = await this.#answer(request, asked, { ...upstream, resolver: admitted })
     return namespace === undefined ? answer : { ...answer, headers: { ...answer.headers, 'oci-namespace': namespace } }
   }
 
   #answer(
     request: MirrorRequest,
-    asked: Exclude<Exclude<ReturnType<typeof parseDistributionPath>, Refusal>['request'], { kind: 'base' }>,
-    upstream: { registry: string; repository: string },
+    asked: Asked,
+    place: Place,
   ): Promise<MirrorAnswer> {
     switch (asked.kind) {
       case 'manifest':
-        return this.#manifests.answer(request, upstream, asked.name)
+        return this.#manifests.answer(request, place, asked.name)
       case 'blob':
-        return this.#blobs.answer(request, upstream, asked.digest)
+        return this.#blobs.answer(request, place, asked.digest)
       default:
-        return this.#passThrough(request, upstream, asked.rest)
+        return this.#passThrough(request, place, asked.rest)
     }
   }
 
   /** What only the registry knows, and knows anew each time. */
-  async #passThrough(request: MirrorRequest, { registry, repository }: { registry: string; repository: string }, rest: string): Promise<MirrorAnswer> {
+  async #passThrough(request: MirrorRequest, { registry, repository, resolver }: Place, rest: string): Promise<MirrorAnswer> {
     try {
-      const { bytes, mediaType, nextPage } = await this.#init.resolver.registries.client(registry).document(repository, rest, request)
+      const { bytes, mediaType, nextPage } = await resolver.registries.client(registry).document(repository, rest, request)
       return {
         status: 200,
         headers: {
@@ -82,6 +98,18 @@ export class MirrorHandler {
   }
 }
 
+/** As it stands below `/v2/<repository>/`. */
+function pathOf(asked: Asked): string {
+  switch (asked.kind) {
+    case 'manifest':
+      return `manifests/${'tag' in asked.name ? asked.name.tag : asked.name.digest}`
+    case 'blob':
+      return `blobs/${asked.digest}`
+    default:
+      return asked.rest
+  }
+}
+
 /** Requests that are not answered whatever they ask for. */
 function refuse({ method, header }: MirrorRequest): Refusal | undefined {
   // Browsers say where a script comes from; container engines are no scripts.
@@ -89,7 +117,6 @@ function refuse({ method, header }: MirrorRequest): Refusal | undefined {
     return new Refusal(403, 'DENIED', 'this mirror serves container engines, not web pages')
   }
   if (method !== 'GET' && method !== 'HEAD') return new Refusal(405, 'UNSUPPORTED', 'this mirror is read-only', { allow: 'GET, HEAD' })
-  if (header(loopHeader) !== undefined) return new Refusal(404, 'NAME_UNKNOWN', 'mirrors ask each other in a circle')
   return undefined
 }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
-import { isIP, type AddressInfo, type Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import { refusalAnswer } from './error-answer.ts'
@@ -58,16 +58,14 @@ export class NodeServer {
     server.on('connection', (socket) => this.#watchSilence(socket))
   }
 
-  /** `http://127.0.0.1:5001`. */
-  get url(): string {
-    const { address, port } = this.#server.address() as AddressInfo
-    return `http://${isIP(address) === 6 ? `[${address}]` : address}:${port}`
-  }
-
-  async listen(): Promise<void> {
+  /** Resolves to where it listens: `http://127.0.0.1:5001`. */
+  async listen(): Promise<string> {
     const { host, port } = this.#init
     this.#server.listen({ host, port })
     await once(this.#server, 'listening')
+    const bound = this.#server.address()
+    const boundPort = typeof bound === 'object' && bound ? bound.port : port
+    return `http://${isIP(host) === 6 ? `[${host}]` : host}:${boundPort}`
   }
 
   /** New requests are refused; those under way have half a minute. */

@@ -6,6 +6,8 @@ import { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { Credentials } from '../oci/registries.ts'
 import type { RegistryOptions } from '../oci/registry-settings.ts'
 import type { Swarm } from '../swarm/swarm.ts'
+import { CallerAccess } from './caller-access.ts'
+import { LoopGuard } from './loop-guard.ts'
 import { MirrorHandler } from './mirror-handler.ts'
 import { NodeServer } from './node-server.ts'
 import { Upstreams } from './upstreams.ts'
@@ -26,7 +28,12 @@ export interface RegistryMirrorOptions {
   listen?: string | undefined
   /** Names by which clients call the mirror, besides addresses and `localhost`. @defaultValue none */
   hostNames?: readonly string[] | undefined
-  /** For upstreams without an `auth` of their own. @defaultValue `'default'`: the user's docker and podman logins */
+  /**
+   * Who may pull through it: `node` lets everybody who can reach it have what this node may read at the registries; `passthrough` asks the registry with the
+   * caller's own credentials before anything is served, also what is here already. @defaultValue `'node'`
+   */
+  auth?: 'node' | 'passthrough' | undefined
+  /** With `auth: 'node'`, for upstreams without an `auth` of their own. @defaultValue `'default'`: the user's docker and podman logins */
   credentials?: Credentials | undefined
   /** @defaultValue the machine's clock */
   clock?: Clock | undefined
@@ -54,7 +61,8 @@ export class RegistryMirror implements AsyncDisposable {
   readonly handler: WebHandler
   readonly #resolver: ManifestResolver
   readonly #server: NodeServer
-  #started = false
+  readonly #callers: CallerAccess | undefined
+  #url: string | undefined
   #closed: Promise<void> | undefined
 
   /** @throws {@link RequestError} `ERR_REQUEST_OPTION` when a setting cannot be used; it says which and why */
@@ -62,23 +70,36 @@ export class RegistryMirror implements AsyncDisposable {
     const { upstreams: registries, credentials, clock = systemClock, logger = silentLogger } = options
     const upstreams = new Upstreams(Object.keys(registries), options.defaultUpstream)
     const { host, port } = parseListen(options.listen ?? '127.0.0.1:5001')
-    this.#resolver = new ManifestResolver({ registries, credentials, clock, logger, queues: swarm.resolver.registries })
-    const handler = new MirrorHandler({ swarm, resolver: this.#resolver, upstreams })
+    const loops = new LoopGuard(swarm.stats().peerId)
+    const queues = swarm.resolver.registries
+    this.#resolver = new ManifestResolver({ registries, credentials, clock, logger, queues, headers: loops.headers })
+    const { auth = 'node' } = options
+    if (auth !== 'node' && auth !== 'passthrough') {
+      throw new RequestError('ERR_REQUEST_OPTION', `auth is ${String(auth)}: write 'node' or 'passthrough'`)
+    }
+    if (auth === 'passthrough') this.#callers = new CallerAccess({ upstreams: registries, queues, loops, clock, logger })
+    const handler = new MirrorHandler({ swarm, resolver: this.#resolver, upstreams, loops, callers: this.#callers })
     this.handler = webHandler((request) => handler.answer(request))
     this.#server = new NodeServer({ host, port, hostNames: options.hostNames ?? [], answer: (request) => handler.answer(request), clock, logger })
   }
 
-  /** Where it listens: `http://127.0.0.1:5001`. Only once it is started. */
+  /**
+   * Where it listens: `http://127.0.0.1:5001`.
+   * @throws {@link RequestError} `ERR_REQUEST_OPTION` before it was started
+   */
   get url(): string {
-    return this.#server.url
+    if (this.#url !== undefined) return this.#url
+    throw new RequestError('ERR_REQUEST_OPTION', 'the mirror listens nowhere yet: start it first')
   }
 
-  /** Begins to serve. */
+  /**
+   * Begins to serve.
+   * @throws {@link RequestError} `ERR_REQUEST_OPTION` when it cannot listen there
+   */
   async start(): Promise<void> {
-    await this.#server.listen().catch((cause: unknown) => {
+    this.#url = await this.#server.listen().catch((cause: unknown) => {
       throw new RequestError('ERR_REQUEST_OPTION', 'the mirror cannot listen there: give an address of this machine and a port that is free', { cause })
     })
-    this.#started = true
   }
 
   /** Refuses what comes from now on, and ends when the answers under way have, after 30 s at the latest. The swarm goes on. */
@@ -95,7 +116,8 @@ export class RegistryMirror implements AsyncDisposable {
   async #close(): Promise<void> {
     await using parts = new CleanUp()
     parts.defer(() => this.#resolver.close())
-    if (this.#started) parts.defer(() => this.#server.close())
+    parts.defer(async () => this.#callers?.close())
+    if (this.#url !== undefined) parts.defer(() => this.#server.close())
   }
 }
 

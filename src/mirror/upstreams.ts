@@ -29,6 +29,11 @@ export class Upstreams {
     }
   }
 
+  /** Whose a request is that names none. */
+  get default(): string | undefined {
+    return this.#default
+  }
+
   /** By `ns`, by the first part of the path, or the default. */
   of(path: string, namespace: string | undefined): Upstream | Refusal {
     if (namespace !== undefined) return this.#listed(namespace, path)

@@ -154,6 +154,26 @@ export class RegistryClient {
   }
 
   /**
+   * Resolves when the registry lets us read something; nothing of it is read.
+   *
+   * @param path - `manifests/1.2`, `blobs/sha256:…`
+   * @throws {@link OriginError} as the registry refuses or fails
+   */
+  async knock(repository: string, path: string, options: WaitOptions = {}): Promise<void> {
+    const headers = { accept: manifestMediaTypes.join(', '), range: 'bytes=0-0' }
+    const { response } = await this.#registryItself.send({ repository, path, headers, ...this.#waits(options) })
+    await response.discard()
+  }
+
+  /**
+   * What the registry asks of somebody who shows nothing: `WWW-Authenticate` headers; none where he is let in.
+   * @param path - below `/v2/`
+   */
+  challenges(path: string, options: WaitOptions = {}): Promise<readonly string[]> {
+    return this.#init.anonymous.challenges(path, options)
+  }
+
+  /**
    * Whether anybody may read from a repository, going by one thing in it. Asked once, whatever comes of it.
    *
    * @param path - `manifests/sha256:…`, `blobs/sha256:…`
@@ -170,6 +190,11 @@ export class RegistryClient {
       if (!(error instanceof OriginError)) throw error
       return error.status !== undefined && refusals.has(error.status) ? false : undefined
     }
+  }
+
+  /** Not a mirror of it. */
+  get #registryItself(): RegistryEndpoint {
+    return this.#init.endpoints.at(-1) ?? this.#init.anonymous
   }
 
   /** Waits of one operation, wherever in it they come up. */
