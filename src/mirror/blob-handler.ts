@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Digest } from '../core/digest.ts'
 import { printContentRange } from '../oci/content-range.ts'
+import { manifestMediaTypes } from '../oci/image-manifest.ts'
 import type { OpenBlob } from '../swarm/open-blob.ts'
 import { refusalAnswer, refusalOf } from './error-answer.ts'
 import { matches, type HandlerInit, type Place } from './manifest-handler.ts'
@@ -46,7 +47,11 @@ export class BlobHandler {
   }
 
   async #answerFrom(blob: OpenBlob, request: MirrorRequest, validators: Readonly<Record<string, string>>, etag: string): Promise<MirrorAnswer> {
-    const { sizeBytes } = blob
+    const { sizeBytes, mediaType } = blob
+    if (mediaType !== undefined && manifestMediaTypes.includes(mediaType)) {
+      await blob.close()
+      return refusalAnswer(new Refusal(404, 'BLOB_UNKNOWN', 'that is a manifest'))
+    }
     const plan = planRange({ range: request.header('range'), ifRange: request.header('if-range') }, etag, sizeBytes)
     const answer = (status: number, length: number, headers: Record<string, string>, chunks: () => AsyncIterable<Uint8Array>): Promise<MirrorAnswer> =>
       this.#begun(blob, request, { status, headers: { ...validators, 'content-length': String(length), ...headers } }, chunks)

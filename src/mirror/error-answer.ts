@@ -28,6 +28,8 @@ export function refusalOf(error: unknown, unknown: DistributionErrorCode): Refus
     switch (cause.code) {
       case 'ERR_ORIGIN_NOT_FOUND':
         return new Refusal(404, unknown, 'neither the registry nor a peer has it')
+      case 'ERR_ORIGIN_TYPE':
+        return new Refusal(404, unknown, 'what is there is something else')
       case 'ERR_ORIGIN_AUTH':
       case 'ERR_ORIGIN_DENIED':
         // With its own credentials the engine may be let in there.

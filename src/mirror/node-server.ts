@@ -8,7 +8,7 @@ import type { MirrorAnswer, MirrorRequest } from './mirror-answer.ts'
 import { Refusal } from './refusal.ts'
 
 /** How a client may keep us waiting, in milliseconds: for its headers; and without taking anything of a body. */
-const headersMs = 10_000
+const usualHeadersMs = 10_000
 const standstillMs = 300_000
 /** Bodies under way at {@link NodeServer.close} have so long to end. */
 const drainMs = 30_000
@@ -26,6 +26,8 @@ export interface NodeServerInit {
   readonly answer: (request: MirrorRequest) => Promise<MirrorAnswer>
   readonly clock: Clock
   readonly logger: Logger
+  /** How long headers may take, in milliseconds. @defaultValue 10 s */
+  readonly headersMs?: number | undefined
 }
 
 /** Serves answers over HTTP/1.1. */
@@ -38,12 +40,13 @@ export class NodeServer {
 
   constructor(init: NodeServerInit) {
     this.#init = init
+    const { headersMs = usualHeadersMs } = init
     this.#server = createServer({
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: headersMs,
-      // Counted from the last byte of the headers, and we read no bodies to speak of.
+      // From the first byte to the last of a request, and we read no bodies to speak of.
       requestTimeout: 2 * headersMs,
-      connectionsCheckingInterval: 1000,
+      connectionsCheckingInterval: Math.min(1000, headersMs),
       keepAliveTimeout: 60_000,
       requireHostHeader: false,
       insecureHTTPParser: false,
@@ -55,7 +58,6 @@ export class NodeServer {
     server.on('checkExpectation', (request, response) => this.#refuse(request, response, new Refusal(417, 'UNSUPPORTED', 'nothing is expected of clients here')))
     server.on('connect', (_request, socket: Socket) => socket.end(plainAnswer(405, 'Method Not Allowed')))
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onClientError(error, socket))
-    server.on('connection', (socket) => this.#watchSilence(socket))
   }
 
   /** Resolves to where it listens: `http://127.0.0.1:5001`. */
@@ -138,13 +140,6 @@ export class NodeServer {
       // Whatever was sent, it is not all: no client may take it for the whole.
       response.destroy()
     }
-  }
-
-  /** A connection on which nobody ever says anything is closed like one that is slow in it. */
-  #watchSilence(socket: Socket): void {
-    const cancel = this.#init.clock.after(headersMs, () => socket.destroy())
-    socket.once('data', cancel)
-    socket.once('close', cancel)
   }
 }
 

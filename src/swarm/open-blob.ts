@@ -13,6 +13,8 @@ import { waitFor } from './transfer-task.ts'
 export interface OpenBlob extends AsyncDisposable {
   readonly digest: Digest
   readonly sizeBytes: number
+  /** What the bytes are, where that is known. */
+  readonly mediaType: string | undefined
   /** It is whole, verified and in the store. */
   readonly complete: boolean
   /**
@@ -30,10 +32,11 @@ export interface OpenBlob extends AsyncDisposable {
 /** A blob that the store has. */
 export function openStored(blob: StoredBlob): OpenBlob {
   const close = (): Promise<void> => blob.close()
-  const { digest, sizeBytes } = blob
+  const { digest, sizeBytes, mediaType } = blob
   return {
     digest,
     sizeBytes,
+    mediaType,
     complete: true,
     stream: (range, options) => blob.stream(range, options),
     completed: async () => {},
@@ -53,6 +56,7 @@ export function openLoading(session: BlobSession, leave: () => void): OpenBlob {
   return {
     digest: session.digest,
     sizeBytes: session.layout.sizeBytes,
+    mediaType: session.mediaType,
     get complete() {
       return session.complete
     },
