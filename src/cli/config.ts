@@ -94,6 +94,9 @@ const hostWithPort: Form = {
   hint: 'write dns=HOST:PORT, like dns=damselfly.svc:4001',
 }
 
+/** Of what somebody wrote, in an error. */
+const maxShownLength = 100
+
 const trueTexts: ReadonlySet<string> = new Set(['1', 'true'])
 const falseTexts: ReadonlySet<string> = new Set(['0', 'false', ''])
 
@@ -165,5 +168,5 @@ function checked(sourced: Sourced, form: Form): string {
 }
 
 function badValue({ value, from }: Sourced, hint: string): InvalidArgumentError {
-  return new InvalidArgumentError(`${from} is ${JSON.stringify(value)}: ${hint}`)
+  return new InvalidArgumentError(`${from} is ${JSON.stringify(value.slice(0, maxShownLength))}: ${hint}`)
 }

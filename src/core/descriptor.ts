@@ -1,5 +1,6 @@
 import { parseDigest, type Digest } from './digest.ts'
 import { RequestError } from './errors.ts'
+import { quoted } from './quoted.ts'
 
 /**
  * Names a blob and says how large it is.
@@ -55,7 +56,7 @@ export function parseSize(size: unknown): number {
   }
   throw new RequestError(
     'ERR_REQUEST_SIZE',
-    `${JSON.stringify(size) ?? 'undefined'} is not a blob size: give whole bytes from 0 to ${maxBlobBytes}`,
+    `${quoted(size)} is not a blob size: give whole bytes from 0 to ${maxBlobBytes}`,
   )
 }
 
@@ -71,7 +72,7 @@ export function parseDescriptor(value: {
 }): Descriptor {
   return {
     mediaType: typeof value.mediaType === 'string' ? value.mediaType : mediaTypes.octetStream,
-    digest: parseDigest(String(value.digest)),
+    digest: parseDigest(typeof value.digest === 'string' ? value.digest : quoted(value.digest)),
     size: parseSize(value.size),
     ...(value.annotations && { annotations: value.annotations }),
   }

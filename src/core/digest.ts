@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { RequestError } from './errors.ts'
+import { quoted } from './quoted.ts'
 
 /**
  * Name of a blob: the algorithm and the hash of its bytes, `sha256:` and 64 lower-case hex digits.
@@ -21,7 +22,8 @@ export const hashBytes = 32
  * @public
  */
 export function isDigest(text: string): text is Digest {
-  return sha256Pattern.test(text)
+  // A pattern would take a list with one digest for its text.
+  return typeof text === 'string' && sha256Pattern.test(text)
 }
 
 /**
@@ -32,7 +34,7 @@ export function isDigest(text: string): text is Digest {
  */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text
-  const shown = JSON.stringify(text.slice(0, 160))
+  const shown = quoted(text)
   throw new RequestError(
     'ERR_REQUEST_DIGEST',
     sha512Pattern.test(text)

@@ -1,4 +1,5 @@
 import { RequestError } from './errors.ts'
+import { quoted } from './quoted.ts'
 
 /** An IP address: 4 or 16 bytes. IPv4 in the clothes of IPv6 (`::ffff:192.0.2.7`) is IPv4. */
 export type IpAddress = readonly number[]
@@ -45,7 +46,7 @@ export function parseIpRange(text: string, name: string): IpRange {
   const width = (network?.length ?? 0) * 8
   const bits = digits === undefined ? width : Number(/^\d{1,3}$/.exec(digits)?.[0])
   if (network && more === undefined && bits <= width) return { network, bits }
-  throw new RequestError('ERR_REQUEST_OPTION', `${name} has ${JSON.stringify(text)}: write a range of addresses like 10.0.0.0/8 or fd00::/8`)
+  throw new RequestError('ERR_REQUEST_OPTION', `${name} has ${quoted(text)}: write a range of addresses like 10.0.0.0/8 or fd00::/8`)
 }
 
 function hasPrefix(address: IpAddress, network: IpAddress, bits: number): boolean {

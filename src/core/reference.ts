@@ -1,5 +1,6 @@
 import { parseDigest, type Digest } from './digest.ts'
 import { RequestError } from './errors.ts'
+import { quoted } from './quoted.ts'
 
 /**
  * Names an image: where it is, and which one it is.
@@ -116,7 +117,7 @@ function parseName(name: string, text: string): Pick<Reference, 'registry' | 're
 function normalizeRegistry(text: string, reference: string): string {
   const registry = parseRegistry(text)
   if (registry === undefined) {
-    throw badName(reference, `${JSON.stringify(text)} is not a host with an optional port`)
+    throw badName(reference, `${quoted(text)} is not a host with an optional port`)
   }
   return registry
 }
@@ -127,9 +128,8 @@ function splitOnce(text: string, index: number): [string, string | undefined] {
 }
 
 function badName(text: string, reason: string): RequestError {
-  const shown = JSON.stringify(text.slice(0, 160))
   return new RequestError(
     'ERR_REQUEST_NAME',
-    `${shown} is not registry/repository:tag or registry/repository@sha256:…: ${reason}`,
+    `${quoted(text)} is not registry/repository:tag or registry/repository@sha256:…: ${reason}`,
   )
 }

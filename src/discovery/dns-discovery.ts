@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { abortable } from '../core/abortable.ts'
 import { RequestError } from '../core/errors.ts'
+import { quoted } from '../core/quoted.ts'
 import { checkNumber, type AbortOptions } from '../core/options.ts'
 import { Deadline } from './deadline.ts'
 import type { DiscoveryPlugin, KnownPeer } from './discovery.ts'
@@ -71,7 +72,7 @@ function parseService(service: string): { host: string; port: number } {
   if (host !== undefined && port >= 1 && port <= 65_535) return { host, port }
   throw new RequestError(
     'ERR_REQUEST_OPTION',
-    `${JSON.stringify(service)} is not a DNS name and port: write damselfly.example.svc:4001`,
+    `${quoted(service)} is not a DNS name and port: write damselfly.example.svc:4001`,
   )
 }
 

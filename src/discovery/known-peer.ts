@@ -1,11 +1,14 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { RequestError } from '../core/errors.ts'
+import { quoted } from '../core/quoted.ts'
 import type { Libp2pNode } from '../net/libp2p-node.ts'
 import type { KnownPeer } from './discovery.ts'
 
 /** Addresses that are kept of one peer: the limit of a `members` message. */
 const maxAddressesPerPeer = 8
+/** Of an address as text, in characters: the time that base58 takes grows with the square of the length. */
+const maxAddressLength = 1024
 
 /** A peer from what libp2p says of it; `undefined` without an address. */
 export function knownPeer(peerId: string, multiaddrs: readonly Multiaddr[]): KnownPeer | undefined {
@@ -48,19 +51,22 @@ function splitPeerId(address: Multiaddr): { peerId: string | undefined; address:
 }
 
 function read(text: string): ReturnType<typeof splitPeerId> {
+  if (text.length > maxAddressLength) throw notAnAddress(text)
   try {
     const { peerId, address } = splitPeerId(multiaddr(text))
-    // multiaddr takes any base58 text for a peer id.
-    return { peerId: peerId && peerIdFromString(peerId).toString(), address }
+    // multiaddr takes any base58 text for a peer id, and libp2p some that are the address of a web server.
+    const known = peerId === undefined ? undefined : peerIdFromString(peerId)
+    if (known?.type !== 'url') return { peerId: known?.toString(), address }
   } catch (cause) {
     throw notAnAddress(text, { cause })
   }
+  throw notAnAddress(text)
 }
 
 function notAnAddress(text: string, options?: ErrorOptions): RequestError {
   return new RequestError(
     'ERR_REQUEST_OPTION',
-    `${JSON.stringify(text)} is not the address of a peer: write /ip4/192.0.2.7/tcp/4001 or /dns4/host/tcp/4001, ` +
+    `${quoted(text)} is not the address of a peer: write /ip4/192.0.2.7/tcp/4001 or /dns4/host/tcp/4001, ` +
       'with /p2p/ and the peer id behind it if you know it',
     options,
   )

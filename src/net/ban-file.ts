@@ -36,7 +36,8 @@ export class BanFile {
   static async open(init: BanFileInit): Promise<BanFile> {
     const { path, list, clock, logger } = init
     try {
-      const saved = parseBans(await readIfThere(path))
+      const text = await readIfThere(path)
+      const saved = text === undefined ? undefined : parseBans(text)
       if (saved) list.restore(saved.bans, clock.wallMs() - saved.savedAtMs, clock.monotonicMs())
     } catch (error) {
       logger.warn('the file of bans cannot be used, the node starts without', { path, error })
@@ -77,7 +78,7 @@ export class BanFile {
 }
 
 /** What the file holds is not what a node wrote. */
-class DamagedFile extends TypeError {}
+export class DamagedFile extends TypeError {}
 
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
@@ -89,8 +90,11 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-function parseBans(text: string | undefined): { savedAtMs: number; bans: SavedBan[] } | undefined {
-  if (text === undefined) return undefined
+/**
+ * Reads the text of a file of bans.
+ * @throws {@link DamagedFile}
+ */
+export function parseBans(text: string): { savedAtMs: number; bans: SavedBan[] } {
   const file = parseJson(text)
   if (!isRecord(file) || file['version'] !== formatVersion) throw new DamagedFile('it is of another version')
   const { savedAtMs, bans } = file

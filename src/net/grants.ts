@@ -2,12 +2,16 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, si
 import { peerIdFromString } from '@libp2p/peer-id'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { RequestError } from '../core/errors.ts'
+import { quoted } from '../core/quoted.ts'
 import { decodeGrant, encodeGrant, grantSignedBytes, maxGrantLifeMs, type Grant } from '../trust/grant.ts'
 import { parsePattern } from '../trust/repository-pattern.ts'
+import { peerNameOf } from './peer-name.ts'
 import { isSignedBy, peerIdOfKey } from './signing-key.ts'
 
 const defaultLifeMs = 3_600_000
 const nonceBytes = 16
+/** Of a peer id as text; all are shorter. */
+const maxPeerIdLength = 128
 const issuerPattern = /^[A-Za-z0-9_-]{43}$/
 
 /**
@@ -47,7 +51,7 @@ export function issueGrant(options: GrantOptions): string {
   const { ttlMs = defaultLifeMs, match, clock = systemClock } = options
   const key = readKey(options.key)
   const pattern = parsePattern(match)
-  if (!pattern) throw badOption(`${JSON.stringify(match)} is no pattern of repositories: write registry/repository, or registry/**`)
+  if (!pattern) throw badOption(`${quoted(match)} is no pattern of repositories: write registry/repository, or registry/**`)
   if (!(ttlMs >= 1000 && ttlMs <= maxGrantLifeMs)) throw badOption('a grant lasts from one second to 24 hours')
   const notBeforeMs = wholeSeconds(clock.wallMs())
   const terms = {
@@ -120,11 +124,15 @@ function publicBytes(key: KeyObject): Uint8Array {
 
 /** The binary form of a peer id. */
 export function readPeerId(text: string): Uint8Array {
+  const advice = `${quoted(text)} is no peer id: it looks like 12D3KooW…, see the ready line of the node`
   try {
-    return peerIdFromString(text).toMultihash().bytes
+    // The time that base58 takes grows with the square of the length.
+    const bytes = text.length <= maxPeerIdLength ? peerIdFromString(text).toMultihash().bytes : undefined
+    if (bytes && peerNameOf(bytes) !== undefined) return bytes
   } catch (cause) {
-    throw new RequestError('ERR_REQUEST_OPTION', `${JSON.stringify(text.slice(0, 100))} is no peer id: it looks like 12D3KooW…, see the ready line of the node`, { cause })
+    throw new RequestError('ERR_REQUEST_OPTION', advice, { cause })
   }
+  throw badOption(advice)
 }
 
 function wholeSeconds(ms: number): number {

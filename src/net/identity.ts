@@ -19,7 +19,15 @@ export function newIdentitySeed(): Uint8Array {
  * @throws {@link RequestError} `ERR_REQUEST_OPTION` when the file holds something else
  */
 export async function loadIdentitySeed(path: string): Promise<Uint8Array> {
-  const text = (await readIfThere(path)) ?? (await createIdentity(path))
+  return parseIdentitySeed((await readIfThere(path)) ?? (await createIdentity(path)), path)
+}
+
+/**
+ * Reads the text of an identity file.
+ * @param path - of the file, for the message, which does not show the text
+ * @throws {@link RequestError} `ERR_REQUEST_OPTION`
+ */
+export function parseIdentitySeed(text: string, path: string): Uint8Array {
   if (!seedPattern.test(text)) {
     throw new RequestError(
       'ERR_REQUEST_OPTION',

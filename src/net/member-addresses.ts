@@ -1,9 +1,9 @@
-import { peerIdFromMultihash, peerIdFromString } from '@libp2p/peer-id'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import * as Multihash from 'multiformats/hashes/digest'
 import type { Location, Member } from '../wire/messages.ts'
 import { limits } from '../wire/protocol.ts'
 import type { Libp2pNode } from './libp2p-node.ts'
+import { peerNameOf } from './peer-name.ts'
 
 /** A member, as text. */
 export interface MemberPeer {
@@ -42,7 +42,8 @@ export class MemberAddresses {
   /** Reads a member; `undefined` when it is malformed, which is no crime: newer nodes may know addresses that we do not. */
   read(member: Member): MemberPeer | undefined {
     try {
-      const peerId = peerIdFromMultihash(Multihash.decode(member.peerId)).toString()
+      const peerId = peerNameOf(member.peerId)
+      if (peerId === undefined) return undefined
       const addresses = member.addresses.map((bytes) => multiaddr(bytes).toString())
       return addresses.length > 0 ? { peerId, addresses } : undefined
     } catch {
@@ -52,11 +53,7 @@ export class MemberAddresses {
 
   /** The name of a peer whose id came in binary form; `undefined` when it is malformed. */
   nameOf(peerIdBytes: Uint8Array): string | undefined {
-    try {
-      return peerIdFromMultihash(Multihash.decode(peerIdBytes)).toString()
-    } catch {
-      return undefined
-    }
+    return peerNameOf(peerIdBytes)
   }
 
   /** The binary form of a peer's name. */

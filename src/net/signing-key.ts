@@ -1,9 +1,9 @@
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
-import { peerIdFromMultihash, peerIdFromString } from '@libp2p/peer-id'
-import * as Multihash from 'multiformats/hashes/digest'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { RequestError } from '../core/errors.ts'
 import { LruMap } from '../core/lru-map.ts'
 import type { Libp2pNode } from './libp2p-node.ts'
+import { peerNameOf } from './peer-name.ts'
 
 const rawKeyBytes = 32
 /** A peer id of an Ed25519 key is its public key, after these bytes: identity multihash of 36 bytes, key type 1, 32 bytes. */
@@ -48,11 +48,7 @@ export class SigningKey {
 
   /** A peer id as text; `undefined` when it is none. */
   nameOf(peerId: Uint8Array): string | undefined {
-    try {
-      return peerIdFromMultihash(Multihash.decode(peerId)).toString()
-    } catch {
-      return undefined
-    }
+    return peerNameOf(peerId)
   }
 }
 

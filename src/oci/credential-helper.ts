@@ -35,6 +35,14 @@ export async function askHelper(
     if (/credentials not found/i.test(output.toString('utf8'))) return undefined
     throw failure(program, `it exits with code ${exitCode}; run it by hand to see why`)
   }
+  return parseHelperAnswer(output, program)
+}
+
+/**
+ * Reads what a credential helper says; `undefined` when it is that there are none.
+ * @throws {@link RequestError} `ERR_REQUEST_OPTION`
+ */
+export function parseHelperAnswer(output: Uint8Array, program: string): RegistryAuth | undefined {
   const json = parseJsonObject(output)
   const [username, secret] = [json?.['Username'], json?.['Secret']]
   if (typeof username !== 'string' || typeof secret !== 'string') {

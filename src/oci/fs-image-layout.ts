@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { maxManifestBytes, mediaTypes, parseDescriptor, type Descriptor, type Platform } from '../core/descriptor.ts'
 import { digestHex, type Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
-import { parseJsonObject } from './json.ts'
+import { parseAnnotations, parseEntryPlatform } from './image-manifest.ts'
+import { isRecord, parseJsonObject } from './json.ts'
 
 const layoutVersion = '1.0.0'
 const refNameKey = 'org.opencontainers.image.ref.name'
@@ -67,7 +68,7 @@ export class ImageLayout {
     const bytes = await readFile(path).catch((cause: unknown) => {
       throw new RequestError('ERR_REQUEST_OPTION', `${path} cannot be read: the layout names no image`, { cause })
     })
-    return parseIndex(bytes, path)
+    return parseLayoutIndex(bytes, path)
   }
 
   /** Adds an image to the index; one with the same name, or the same manifest, gives way. */
@@ -85,8 +86,12 @@ export class ImageLayout {
   }
 }
 
-/** Reads the descriptors of an `index.json`. */
-function parseIndex(bytes: Uint8Array, path: string): LayoutEntry[] {
+/**
+ * Reads the descriptors of an `index.json`.
+ * @param path - of the file, for messages
+ * @throws {@link RequestError}
+ */
+export function parseLayoutIndex(bytes: Uint8Array, path: string): LayoutEntry[] {
   if (bytes.byteLength > maxManifestBytes) {
     throw new RequestError('ERR_REQUEST_TOO_LARGE', `${path} has ${bytes.byteLength} bytes: that is no image index`)
   }
@@ -96,10 +101,11 @@ function parseIndex(bytes: Uint8Array, path: string): LayoutEntry[] {
   if (!Array.isArray(manifests)) {
     throw new RequestError('ERR_REQUEST_OPTION', `${path} has no list of manifests`)
   }
-  return manifests.map((entry: LayoutEntry) => ({
-    ...parseDescriptor(entry),
-    ...(entry.platform && { platform: entry.platform }),
-  }))
+  return manifests.map((entry: unknown) => {
+    if (!isRecord(entry)) throw new RequestError('ERR_REQUEST_OPTION', `${path} lists something that is not a descriptor`)
+    const platform = parseEntryPlatform(entry['platform'])
+    return { ...parseDescriptor({ ...entry, annotations: parseAnnotations(entry['annotations']) }), ...(platform && { platform }) }
+  })
 }
 
 async function exists(path: string): Promise<boolean> {

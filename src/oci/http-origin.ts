@@ -115,7 +115,11 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
   }
 }
 
-function parseTarget(text: string | URL): URL {
+/**
+ * Reads the address of a web origin.
+ * @throws {@link RequestError} `ERR_REQUEST_OPTION`
+ */
+export function parseTarget(text: string | URL): URL {
   const url = URL.parse(String(text))
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     throw new RequestError(

@@ -6,6 +6,7 @@ import {
   type Platform,
 } from '../core/descriptor.ts'
 import { OriginError, RequestError } from '../core/errors.ts'
+import { quoted } from '../core/quoted.ts'
 import { isRecord, parseJsonObject } from './json.ts'
 
 /**
@@ -98,12 +99,12 @@ function mediaTypeOf(
     throw badType('its mediaType is not text')
   }
   if (declared !== undefined && sent !== undefined && declared.toLowerCase() !== sent) {
-    throw badType(`it says that it is ${show(declared)}, and the registry that it is ${show(sent)}`)
+    throw badType(`it says that it is ${quoted(declared)}, and the registry that it is ${quoted(sent)}`)
   }
   const inferred = kind === 'index' ? mediaTypes.ociIndex : mediaTypes.ociManifest
   const said = declared?.toLowerCase() ?? (kinds.has(sent ?? '') ? sent : undefined) ?? inferred
   if (kinds.get(said) !== kind) {
-    throw badType(`its type is ${show(said)}, and its fields are those of ${show(inferred)}`)
+    throw badType(`its type is ${quoted(said)}, and its fields are those of ${quoted(inferred)}`)
   }
   return said
 }
@@ -151,7 +152,8 @@ function parseIndexEntry(value: unknown, where: string): IndexEntry {
   return { ...descriptor, ...(platform && { platform }) }
 }
 
-function parseEntryPlatform(value: unknown): Platform | undefined {
+/** The platform of an entry of an index; `undefined` when it names none. */
+export function parseEntryPlatform(value: unknown): Platform | undefined {
   if (!isRecord(value)) return undefined
   const { os, architecture, variant } = value
   if (typeof os !== 'string' || typeof architecture !== 'string') return undefined
@@ -164,17 +166,14 @@ function parseEntryPlatform(value: unknown): Platform | undefined {
   }
 }
 
-function parseAnnotations(value: unknown): Record<string, string> | undefined {
+/** Annotations, as far as they are text. */
+export function parseAnnotations(value: unknown): Record<string, string> | undefined {
   if (!isRecord(value)) return undefined
   return Object.fromEntries(
     Object.entries(value).filter(
       (entry): entry is [string, string] => typeof entry[1] === 'string',
     ),
   )
-}
-
-function show(text: string): string {
-  return JSON.stringify(text.slice(0, 100))
 }
 
 function badType(reason: string, cause?: unknown): OriginError {

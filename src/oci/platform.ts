@@ -1,5 +1,6 @@
 import type { Platform } from '../core/descriptor.ts'
 import { RequestError } from '../core/errors.ts'
+import { quoted } from '../core/quoted.ts'
 import type { ImageIndex, IndexEntry } from './image-manifest.ts'
 
 /** Other names under which architectures are known, with the variant that the name implies. */
@@ -37,7 +38,7 @@ export function parsePlatform(text: string): Platform {
   if (!os || !architecture) {
     throw new RequestError(
       'ERR_REQUEST_PLATFORM',
-      `${JSON.stringify(text.slice(0, 100))} is not a platform: write os/architecture[/variant]`,
+      `${quoted(text)} is not a platform: write os/architecture[/variant]`,
     )
   }
   return normalize({ os, architecture, variant })

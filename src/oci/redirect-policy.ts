@@ -39,10 +39,10 @@ export function followRedirect(hop: Hop, location: string | undefined): Hop {
   const url = location === undefined ? null : URL.parse(location, hop.url.href)
   if (!url) throw badRedirect(`${from} redirects to nowhere`)
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw badRedirect(`${from} redirects to a ${url.protocol} address`)
+    throw badRedirect(`${from} redirects to a ${url.protocol.slice(0, 32)} address`)
   }
   if (hop.url.protocol === 'https:' && url.protocol === 'http:') {
-    throw badRedirect(`${from} redirects to plain HTTP at ${url.host}`)
+    throw badRedirect(`${from} redirects to plain HTTP at ${url.host.slice(0, 256)}`)
   }
   if (url.username || url.password) {
     throw badRedirect(`${from} redirects to an address with a user name in it`)
@@ -55,7 +55,7 @@ export function followRedirect(hop: Hop, location: string | undefined): Hop {
 
 /** A URL for messages: without its query and fragment, which may be a signature. */
 export function printUrl(url: URL): string {
-  return `${url.origin}${url.pathname.slice(0, 256)}`
+  return `${url.origin.slice(0, 256)}${url.pathname.slice(0, 256)}`
 }
 
 function badRedirect(message: string): OriginError {

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { parseRegistry, registryHost } from '../core/reference.ts'
 import { RequestError } from '../core/errors.ts'
+import { quoted } from '../core/quoted.ts'
 import type { TlsTrust } from './connector.ts'
 import type { RegistryAuth } from './credential.ts'
 
@@ -145,5 +146,5 @@ function checkCertificate(registry: string, ca: string): void {
 }
 
 function badOption(registry: string, reason: string): RequestError {
-  return new RequestError('ERR_REQUEST_OPTION', `registries['${registry}']: ${reason}`)
+  return new RequestError('ERR_REQUEST_OPTION', `registries[${quoted(registry)}]: ${reason}`)
 }

@@ -96,13 +96,10 @@ export class TokenSource {
     const response = await this.#send(request)
     const retryAfterMs = this.#gates.heard(realm.url.host, response)
     if (response.status !== 200) throw await this.#refusal(response, retryAfterMs, request)
-    const json = parseJsonObject(await tokenBytes(response, realm.url))
-    const token = json?.['token'] ?? json?.['access_token']
-    if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
-      throw badToken(realm.url, 'its answer holds no token')
-    }
-    const expiresMs = askedMs + (lifeSeconds(json?.['expires_in']) - marginSeconds) * 1000
-    return { header: new Secret(`Bearer ${token}`), expiresMs }
+    const answer = parseTokenAnswer(await tokenBytes(response, realm.url))
+    if (!answer) throw badToken(realm.url, 'its answer holds no token')
+    const expiresMs = askedMs + (answer.lifeSeconds - marginSeconds) * 1000
+    return { header: new Secret(`Bearer ${answer.token}`), expiresMs }
   }
 
   async #send({ realm, service, scope, credential }: TokenRequest): Promise<HttpResponse> {
@@ -158,6 +155,14 @@ async function tokenBytes(response: HttpResponse, url: URL): Promise<Uint8Array>
     if (!(error instanceof OriginError) || error.code !== 'ERR_ORIGIN_SIZE') throw error
     throw badToken(url, 'its answer is too long', error)
   }
+}
+
+/** Reads the answer of a token service; `undefined` when it holds no token that fits into a header. */
+export function parseTokenAnswer(body: Uint8Array): { token: string; lifeSeconds: number } | undefined {
+  const json = parseJsonObject(body)
+  const token = json?.['token'] ?? json?.['access_token']
+  if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) return undefined
+  return { token, lifeSeconds: lifeSeconds(json?.['expires_in']) }
 }
 
 function lifeSeconds(expiresIn: unknown): number {

@@ -41,9 +41,33 @@ export function decodeRecord(digest: Digest, bytes: Uint8Array): BlobRecord | un
   const [, sum, text] =
     /^\{"crc32":(\d{1,10}),"record":(.*)\}\n$/s.exec(Buffer.from(bytes).toString('utf8')) ?? []
   if (text === undefined || Number(sum) !== crc32(digest + text)) return undefined
-  // The checksum says that we wrote it, and so what it is.
-  const record: BlobRecord = JSON.parse(text)
-  return record
+  return recordIn(text)
+}
+
+/** The checksum tells damage, not who wrote it: what decides on access must be what it looks like. */
+function recordIn(text: string): BlobRecord | undefined {
+  try {
+    const { sizeBytes, private: isPrivate, mediaType, pinned, usedAtMs, repositories }: Partial<Record<keyof BlobRecord, unknown>> = JSON.parse(text)
+    if (typeof sizeBytes !== 'number' || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) return undefined
+    if (typeof pinned !== 'boolean' || typeof usedAtMs !== 'number' || !Number.isFinite(usedAtMs)) return undefined
+    if (isPrivate !== undefined && typeof isPrivate !== 'boolean') return undefined
+    if (mediaType !== undefined && typeof mediaType !== 'string') return undefined
+    if (repositories !== undefined && !areNames(repositories)) return undefined
+    return {
+      sizeBytes,
+      pinned,
+      usedAtMs,
+      ...(isPrivate !== undefined && { private: isPrivate }),
+      ...(mediaType !== undefined && { mediaType }),
+      ...(repositories !== undefined && { repositories }),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+function areNames(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length <= maxRepositories && value.every((name) => typeof name === 'string')
 }
 
 /** Names that a blob has, with more of them. One that had none keeps that in mind, as the empty name. */

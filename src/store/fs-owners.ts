@@ -19,7 +19,7 @@ const silentAfterMs = 60_000
 const leftMark = '{"left":true}'
 
 /** Tells one process from all others; empty strings where the system does not say. */
-interface ProcessIdentity {
+export interface ProcessIdentity {
   readonly pid: number
   /** When the process began, in clock ticks since boot: the pid may be another's by now. */
   readonly startTicks: string
@@ -123,7 +123,8 @@ async function startTicksOf(pid: number): Promise<string> {
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? ''
 }
 
-function parseIdentity(text: string): ProcessIdentity | undefined {
+/** Reads what an owner wrote of itself; `undefined` when it is not in the one form in which owners write. */
+export function parseIdentity(text: string): ProcessIdentity | undefined {
   const pattern =
     /^\{"pid":(\d{1,10}),"startTicks":"(\d{0,20})","bootId":"([0-9a-f-]{0,36})","pidNamespace":"(pid:\[\d{1,20}\]|)"\}$/
   const [, pid, startTicks, bootId, pidNamespace] = pattern.exec(text) ?? []

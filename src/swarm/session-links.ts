@@ -4,6 +4,7 @@ import type { LinkId, SessionEvent } from '../engine/session-event.ts'
 import type { SessionState } from '../engine/session-state.ts'
 import type { Claim } from '../trust/claim.ts'
 import type { BitfieldMessage, ControlMessage } from '../wire/messages.ts'
+import { violation } from '../wire/violation.ts'
 import type { BlobCopy } from './blob-copy.ts'
 import { pieceIntake } from './piece-intake.ts'
 import type { ExpectedPiece, SessionClaims } from './session-claims.ts'
@@ -30,6 +31,8 @@ interface Attached {
   readonly entry: LinkEntry
   /** Pieces that the peer said it has, whether we can check them or not; made when it first says so. */
   offered: Bitfield | undefined
+  /** It named the size that we know: it knows which pieces there are. */
+  knowsSize: boolean
   /** Claims that it was told. */
   readonly told: Set<Claim>
   readonly cancels: Map<number, () => void>
@@ -51,7 +54,7 @@ export class SessionLinks {
   /** False when it was attached before. */
   attach(entry: LinkEntry): boolean {
     if (this.#attached.has(entry.id)) return false
-    this.#attached.set(entry.id, { entry, offered: undefined, told: new Set(), cancels: new Map() })
+    this.#attached.set(entry.id, { entry, offered: undefined, knowsSize: false, told: new Set(), cancels: new Map() })
     return true
   }
 
@@ -71,8 +74,12 @@ export class SessionLinks {
   receive(entry: LinkEntry, message: ControlMessage): void {
     const attached = this.#attached.get(entry.id)
     if (!attached) return
-    const { dispatch, claims } = this.#init
+    const { dispatch, claims, copy } = this.#init
     const link = entry.id
+    if (attached.knowsSize && endOf(message) > copy.layout.pieceCount) {
+      entry.link.close(violation('it named a piece that the blob does not have'))
+      return
+    }
     switch (message.type) {
       case 'bitfield':
         this.#tellCopyOf(entry, this.#holds(attached, message), message.wants)
@@ -222,7 +229,8 @@ export class SessionLinks {
     const { layout } = this.#init.copy
     const { pieceCount } = layout
     attached.offered = undefined
-    if (message.sizeBytes !== layout.sizeBytes) return []
+    attached.knowsSize = message.sizeBytes === layout.sizeBytes
+    if (!attached.knowsSize) return []
     const offered = message.complete
       ? Array.from({ length: pieceCount }, (_, piece) => piece)
       : (Bitfield.fromBytes(message.bits, pieceCount)?.indexes() ?? [])
@@ -244,4 +252,12 @@ export class SessionLinks {
     }
     return usable
   }
+}
+
+/** The piece after the last one that a message names. */
+function endOf(message: ControlMessage): number {
+  let end = 0
+  if (message.type === 'have' || message.type === 'fresh') for (const piece of message.pieces) end = Math.max(end, piece + 1)
+  if (message.type === 'fetching') for (const { first, count } of message.runs) end = Math.max(end, first + count)
+  return end
 }

@@ -140,6 +140,13 @@ export class Stage implements AsyncDisposable {
     return nearest.identity
   }
 
+  /** Where a bad peer runs: what a test does there goes past its script. */
+  hostOf(peer: FakePeer): VirtualNode {
+    const host = this.#hosts.get(peer)
+    if (!host) throw new TypeError('the peer is on no host of this stage')
+    return host
+  }
+
   figures(node: LabNode): Figures {
     const figures = this.#figures.get(node)
     if (!figures) throw new TypeError(`${node.name} has no figures`)
@@ -166,6 +173,15 @@ export class Stage implements AsyncDisposable {
   /** A node gets a blob, as a whole and as a stream; each byte is checked at its place, and none comes before it is proven. */
   async pull(node: LabNode, options: PullOptions = {}): Promise<Pull> {
     return this.lab.time.until(this.#pull(node, options))
+  }
+
+  /** The same; something happens when it has begun. */
+  async pullWhile(node: LabNode, happens: () => void, options: PullOptions = {}): Promise<Pull> {
+    const { time } = this.lab
+    const pull = this.#pull(node, options)
+    await time.run(time.now + 50)
+    happens()
+    return time.until(pull)
   }
 
   /** Several nodes at once. */

@@ -41,6 +41,10 @@ describe('descriptor', () => {
     assert.throws(() => parseSize(size), { code: 'ERR_REQUEST_SIZE' })
   })
 
+  test.for([[[`sha256:${hex}`]], [{ toString: 1 }], [null], [5]])('a digest that is %o and no text is refused', ([digest]) => {
+    assert.throws(() => parseDescriptor({ digest, size: 3 }), { code: 'ERR_REQUEST_DIGEST' })
+  })
+
   test('keeps the fields that are known', () => {
     const digest = parseDigest(`sha256:${hex}`)
     const value = { mediaType: 'a/b', digest, size: 3, urls: ['http://evil.example'], annotations: { a: 'b' } }

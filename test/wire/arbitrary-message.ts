@@ -82,15 +82,16 @@ const claim: Made<ClaimMessage> = knownSize.chain((sizeBytes) => {
   )
 })
 
-export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage>[]>(
-  record({
+/** Each message that travels on a control stream. */
+export const controlMessagesByType: { [Type in ControlMessage['type']]: Made<Extract<ControlMessage, { type: Type }>> } = {
+  hello: record({
     type: fc.constant('hello' as const),
     version: fc.oneof(fc.constant(1), fc.maxSafeNat()),
     supernode: fc.boolean(),
     location,
   }),
-  record({ type: fc.constant('join' as const), topic: digest, asks: fc.boolean() }),
-  record({
+  join: record({ type: fc.constant('join' as const), topic: digest, asks: fc.boolean() }),
+  members: record({
     type: fc.constant('members' as const),
     topic: digest,
     busy: fc.boolean(),
@@ -100,24 +101,24 @@ export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage
   }),
   bitfield,
   claim,
-  record({
+  have: record({
     type: fc.constant('have' as const),
     digest,
     pieces: fc.array(piece, { maxLength: 200 }),
   }),
-  record({
+  fresh: record({
     type: fc.constant('fresh' as const),
     digest,
     pieces: fc.array(piece, { maxLength: 64 }),
   }),
-  record({
+  fetching: record({
     type: fc.constant('fetching' as const),
     digest,
     runs,
   }),
-  record({ type: fc.constant('forget' as const), digest }),
-  record({ type: fc.constant('inline' as const), digest, bytes: fc.oneof(bytes(40, 1), bytes(limits.inlineBytes, 1)) }),
-  record({
+  forget: record({ type: fc.constant('forget' as const), digest }),
+  inline: record({ type: fc.constant('inline' as const), digest, bytes: fc.oneof(bytes(40, 1), bytes(limits.inlineBytes, 1)) }),
+  'lease-ask': record({
     type: fc.constant('lease-ask' as const),
     digest,
     sizeBytes: fc.oneof(fc.constant(0), knownSize),
@@ -131,7 +132,7 @@ export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage
     held: runs,
     wanted: runs,
   }),
-  record({
+  lease: record({
     type: fc.constant('lease' as const),
     digest,
     holder: bytes(limits.peerIdBytes),
@@ -140,9 +141,11 @@ export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage
     retryAfterMs: fc.nat(limits.leaseMs),
     grants: fc.array(grant, { maxLength: limits.grantsPerLease }),
   }),
-  record({ type: fc.constant('hold-off' as const), topic: digest, durationMs: fc.nat(limits.holdOffMs) }),
-  record({ type: fc.constant('grant' as const), grant: bytes(limits.grantBytes, 1) }),
-)
+  'hold-off': record({ type: fc.constant('hold-off' as const), topic: digest, durationMs: fc.nat(limits.holdOffMs) }),
+  grant: record({ type: fc.constant('grant' as const), grant: bytes(limits.grantBytes, 1) }),
+}
+
+export const controlMessage: Made<ControlMessage> = fc.oneof<Made<ControlMessage>[]>(...Object.values(controlMessagesByType))
 
 export const request: Made<Request> = record({
   type: fc.constant('request' as const),
@@ -150,11 +153,14 @@ export const request: Made<Request> = record({
   piece,
 })
 
-export const reply: Made<Reply> = fc.oneof<Made<Reply>[]>(
-  record({ type: fc.constant('piece' as const), sizeBytes: fc.integer({ min: 1, max: maxPieceBytes }) }),
-  record({ type: fc.constant('busy' as const), retryAfterMs: fc.nat(limits.busyMs) }),
-  fc.constant({ type: 'absent' as const }),
-)
+/** Each answer on a data stream. */
+export const repliesByType: { [Type in Reply['type']]: Made<Extract<Reply, { type: Type }>> } = {
+  piece: record({ type: fc.constant('piece' as const), sizeBytes: fc.integer({ min: 1, max: maxPieceBytes }) }),
+  busy: record({ type: fc.constant('busy' as const), retryAfterMs: fc.nat(limits.busyMs) }),
+  absent: fc.constant({ type: 'absent' as const }),
+}
+
+export const reply: Made<Reply> = fc.oneof<Made<Reply>[]>(...Object.values(repliesByType))
 
 export const anyMessage: Made<Message> = fc.oneof<Made<Message>[]>(controlMessage, request, reply)
 

@@ -29,8 +29,13 @@ function describe({ mediaType, digest, size }: Descriptor): Descriptor {
 /** Attestations and the like, for `unknown/unknown`, are no images. */
 function readPlatforms(index: Uint8Array): string[] {
   const { manifests }: { manifests: { platform?: Platform }[] } = JSON.parse(new TextDecoder().decode(index))
-  const named = manifests.flatMap(({ platform }) => (platform && platform.os !== 'unknown' ? [platform] : []))
+  const named = manifests.flatMap(({ platform }) => (isNamed(platform) && platform.os !== 'unknown' ? [platform] : []))
   return [...new Set(named.map(printPlatform))]
+}
+
+/** Who wrote the index may have written anything there. */
+function isNamed(platform: Platform | null | undefined): platform is Platform {
+  return typeof platform?.os === 'string' && typeof platform.architecture === 'string'
 }
 
 function printPlatform({ os, architecture, variant }: Platform): string {
