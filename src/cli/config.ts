@@ -27,6 +27,7 @@ export interface Settings {
   readonly origin: 'auto' | 'never'
   readonly role: 'peer' | 'supernode'
   readonly supernodes: readonly string[]
+  readonly trustedRanges: readonly string[]
   readonly location: { readonly region?: string; readonly zone?: string; readonly rack?: string }
   /** Folder that `pull` writes to. */
   readonly to: string | undefined
@@ -54,6 +55,7 @@ export function readSettings(given: GivenFlags, env: Environment): Settings {
     origin: readChoice(text('origin'), ['auto', 'never']),
     role: readChoice(text('role'), ['peer', 'supernode']),
     supernodes: list('supernode').map((address) => checked(address, multiaddr)),
+    trustedRanges: list('trusted-range').map((range) => checked(range, addressRange)),
     location: readLocation(text),
     to: text('to')?.value,
     json: enabled('json'),
@@ -88,6 +90,10 @@ const platformName: Form = {
 const hostName: Form = {
   pattern: /^[A-Za-z0-9.[\]:-]+$/,
   hint: 'write the host, with its port if it has one, like localhost:5000',
+}
+const addressRange: Form = {
+  pattern: /^[0-9a-fA-F.:]+(?:\/\d{1,3})?$/,
+  hint: 'write a range of addresses, like 10.0.0.0/8 or fd00::/8',
 }
 const hostWithPort: Form = {
   pattern: /^\S+:\d{1,5}$/,

@@ -11,6 +11,7 @@ export type FlagName =
   | 'origin'
   | 'role'
   | 'supernode'
+  | 'trusted-range'
   | 'region'
   | 'zone'
   | 'rack'
@@ -98,6 +99,13 @@ export const commonFlags: readonly Flag[] = [
     value: 'ADDR',
     repeatable: true,
     help: 'multiaddr of a supernode, best with /p2p/ and its peer id at the end',
+  },
+  {
+    name: 'trusted-range',
+    value: 'CIDR',
+    repeatable: true,
+    help: 'addresses of machines that you run: limits per address do not count there, and peers there are dialled on any port',
+    byDefault: 'private addresses for the limits, the networks of this machine for dialling',
   },
   { name: 'region', value: 'NAME', help: 'where this node stands; near peers are preferred' },
   { name: 'zone', value: 'NAME', help: 'zone within the region' },

@@ -27,7 +27,7 @@ export async function withSwarm<Result>(
   use: (swarm: Swarm) => Promise<Result>,
   options: { keepIdentity?: boolean } = {},
 ): Promise<Result> {
-  const { listen, location, origin, role, supernodes } = settings
+  const { listen, location, origin, role, supernodes, trustedRanges } = settings
   const network = settings.networkKeyFile === undefined ? undefined : { key: await readKey(settings.networkKeyFile) }
   await using store = await PieceStore.open(fsBackend(settings.storeDir))
   await using resolver = new ManifestResolver({ registries: insecureRegistries(settings.insecureHosts) })
@@ -40,6 +40,7 @@ export async function withSwarm<Result>(
     origin,
     role,
     supernodes,
+    ...(trustedRanges.length > 0 && { limits: { trustedRanges } }),
     logger,
     banFile: join(settings.storeDir, 'bans.json'),
     identityFile: options.keepIdentity ? join(settings.storeDir, 'identity') : undefined,

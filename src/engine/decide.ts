@@ -4,6 +4,7 @@ import { releaseStale } from './fresh-pieces.ts'
 import { seekLease } from './lease-policy.ts'
 import { tellCopy } from './link-facts.ts'
 import type { LinkState } from './link-state.ts'
+import { doubtPeers } from './luckless-peers.ts'
 import { endOvertakenRuns, fetchFromOrigin, hasSettled, losePatience, runsOf } from './origin-policy.ts'
 import { expireRequests, measureRate, requestPieces } from './request-policy.ts'
 import { endDemand, fail } from './session-change.ts'
@@ -54,6 +55,7 @@ function load(state: SessionState, now: number, effects: Effect[]): void {
     return
   }
   losePatience(state, now)
+  doubtPeers(state, now)
   endOvertakenRuns(state, now, effects)
   requestPieces(state, now, effects)
   seekLease(state, now, effects)

@@ -39,6 +39,7 @@ export function expireRequests(state: SessionState, now: number, effects: Effect
     effects.push({ type: 'cancel', link: request.link, piece: request.piece })
     release(state, request)
     link.score.failed(now)
+    state.luckless.links.add(link.id)
   }
 }
 

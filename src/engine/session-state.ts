@@ -97,6 +97,8 @@ export interface SessionState {
   startedMs: number
   /** When a piece last came or a source last showed life. */
   movedMs: number
+  /** Peers that stalled, failed or sent something wrong since the last piece came, and when that was. */
+  readonly luckless: { readonly links: Set<LinkId>; storedMs: number }
   /** The same, but for what a starving node took from other regions. */
   fedMs: number
   readers: readonly number[]
@@ -163,6 +165,7 @@ export function createSession(init: SessionInit): SessionState {
     settled: false,
     startedMs: 0,
     movedMs: 0,
+    luckless: { links: new Set(), storedMs: 0 },
     fedMs: 0,
     readers: [],
     picks: 0,

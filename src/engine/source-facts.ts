@@ -23,12 +23,16 @@ export function endRequest(
   release(state, request)
   if (!link) return
   if (outcome.kind === 'busy') link.score.busy(now, outcome.retryAfterMs)
-  else if (outcome.kind === 'failed') link.score.failed(now)
+  else if (outcome.kind === 'failed') {
+    link.score.failed(now)
+    state.luckless.links.add(link.id)
+  }
   else if (outcome.kind === 'absent') {
     removeHold(state, link, request.piece)
     link.score.failed(now)
   } else {
     distrust(state, link, effects)
+    state.luckless.links.add(link.id)
   }
 }
 
@@ -60,6 +64,8 @@ export function storePiece(
     state.origin.movedMs = now
   }
   state.movedMs = now
+  state.luckless.links.clear()
+  state.luckless.storedMs = now
   if (!state.stored.add(piece)) return
   if (state.origin.runs.size > 0) endReadRuns(state, from === 'origin' ? piece : undefined, effects)
   if (from !== 'origin' && !imported) return announce(state, piece)

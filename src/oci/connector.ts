@@ -1,10 +1,10 @@
 import { lookup, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP } from 'node:net'
-import { buildConnector } from 'undici'
+import { buildConnector, errors } from 'undici'
+import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
-import type { AddressScope } from './address-scope.ts'
 
-/** A host that does not accept a connection within this time, TLS included, counts as down; in milliseconds. */
+/** A host that does not accept a connection within this time, name look-up and TLS included, counts as down; in milliseconds. */
 const connectTimeoutMs = 10_000
 
 /** How a host proves itself. */
@@ -17,30 +17,40 @@ export interface TlsTrust {
 
 /** What a connector is to respect. */
 export interface ConnectorInit {
+  readonly clock: Clock
   trustOf(host: string): TlsTrust | undefined
+  /** Whether to connect to an address; told of each that a name has, and of the one that a socket is connected to. */
+  allows(address: string): boolean
   /** Told the address of every connection. */
   connected(origin: string, address: string): void
-  /** With it, addresses inside our machine and network are refused. */
-  onlyPublic?: ((address: string) => AddressScope) | undefined
+  /** @defaultValue the system's name service */
+  readonly lookup?: Lookup | undefined
 }
+
+/** Finds all addresses of a name. */
+export type Lookup = (
+  hostname: string,
+  options: LookupOptions & { all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
 
 /**
  * Opens connections for undici. The guard looks at the address that is really connected to, not at a name that may
  * change.
  */
 export function createConnector(init: ConnectorInit): buildConnector.connector {
-  const { onlyPublic } = init
-  const guard = onlyPublic && { lookup: publicLookup(onlyPublic) }
+  const { clock, allows } = init
   const connectors = new Map<TlsTrust | undefined, buildConnector.connector>()
   const connectorFor = (trust: TlsTrust | undefined): buildConnector.connector => {
     const made =
       connectors.get(trust) ??
       buildConnector({
         allowH2: false,
+        // What closes the socket; that nobody waits longer is our own clock's business.
         timeout: connectTimeoutMs,
         rejectUnauthorized: !trust?.insecure,
         ...(trust?.ca !== undefined && { ca: trust.ca }),
-        ...guard,
+        lookup: guardedLookup(init.lookup ?? lookup, allows),
       })
     connectors.set(trust, made)
     return made
@@ -48,14 +58,26 @@ export function createConnector(init: ConnectorInit): buildConnector.connector {
   return (options, callback) => {
     const host = options.host ?? options.hostname
     // An address is not looked up, so the guard on the look-up would not see it.
-    if (onlyPublic && isIP(options.hostname) && onlyPublic(options.hostname) === 'private') {
-      return callback(privateAddress(host), null)
+    if (isIP(options.hostname) && !allows(options.hostname)) {
+      return callback(forbiddenAddress(host), null)
     }
+    let settled = false
+    const cancelTimer = clock.after(connectTimeoutMs, () => {
+      settled = true
+      callback(new errors.ConnectTimeoutError(`no connection within ${connectTimeoutMs / 1000} s`), null)
+    })
     connectorFor(init.trustOf(host))(
       options,
       (...[error, socket]: Parameters<buildConnector.Callback>) => {
+        cancelTimer()
+        const address = socket?.remoteAddress ?? ''
+        const forbidden = socket && !allows(address)
+        if (settled || forbidden) socket?.destroy()
+        if (settled) return
+        settled = true
         if (error) return callback(error, null)
-        init.connected(`${options.protocol}//${host}`, socket.remoteAddress ?? '')
+        if (forbidden) return callback(forbiddenAddress(host), null)
+        init.connected(`${options.protocol}//${host}`, address)
         return callback(null, socket)
       },
     )
@@ -68,22 +90,22 @@ type LookupCallback = (
   family?: number,
 ) => void
 
-function publicLookup(scopeOf: (address: string) => AddressScope) {
+function guardedLookup(lookup: Lookup, allows: (address: string) => boolean) {
   return (hostname: string, options: LookupOptions, callback: LookupCallback): void => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, [])
-      const allowed = addresses.filter(({ address }) => scopeOf(address) === 'public')
+      const allowed = addresses.filter(({ address }) => allows(address))
       const [first] = allowed
-      if (!first) return callback(privateAddress(hostname), [])
+      if (!first) return callback(forbiddenAddress(hostname), [])
       if (options.all) callback(null, allowed)
       else callback(null, first.address, first.family)
     })
   }
 }
 
-function privateAddress(host: string): OriginError {
+function forbiddenAddress(host: string): OriginError {
   return new OriginError(
     'ERR_ORIGIN_REDIRECT',
-    `a public server sends us to ${host}, which is inside our own network: not followed`,
+    `a server sends us to ${host}, which is further inside our own network than the server itself: not followed`,
   )
 }

@@ -1,5 +1,6 @@
 import { OriginError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { isConnectTimeout } from './network-error.ts'
 import type { RegistryEndpoint } from './registry-endpoint.ts'
 import { Retries, type RetryContext } from './retries.ts'
 
@@ -42,6 +43,6 @@ export class Failover {
       code: failure.code,
       message: failure.message,
     })
-    if (failure.code === 'ERR_ORIGIN_TIMEOUT') this.#slow.add(endpoint)
+    if (failure.code === 'ERR_ORIGIN_TIMEOUT' || isConnectTimeout(failure)) this.#slow.add(endpoint)
   }
 }

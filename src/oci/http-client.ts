@@ -1,8 +1,9 @@
 import { Agent, type Dispatcher } from 'undici'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
-import { addressScope, type AddressScope } from './address-scope.ts'
-import { createConnector, type TlsTrust } from './connector.ts'
+import { LruMap } from '../core/lru-map.ts'
+import { addressScope, mayLead, type AddressScope } from './address-scope.ts'
+import { createConnector, type Lookup, type TlsTrust } from './connector.ts'
 import { HttpResponse } from './http-response.ts'
 import { requestError } from './network-error.ts'
 import { followRedirect, printUrl, type Hop } from './redirect-policy.ts'
@@ -42,6 +43,8 @@ export interface HttpClientInit {
   trust?: ReadonlyMap<string, TlsTrust> | undefined
   /** @defaultValue what the address registries say */
   scopeOf?: ((address: string) => AddressScope) | undefined
+  /** @defaultValue the system's name service */
+  lookup?: Lookup | undefined
 }
 
 /**
@@ -50,15 +53,17 @@ export interface HttpClientInit {
  */
 export class HttpClient {
   readonly #clock: Clock
-  readonly #open: Agent
-  readonly #guarded: Agent
-  /** Where the hosts are that were connected to, by origin; the oldest is forgotten. */
-  readonly #scopes = new Map<string, AddressScope>()
+  readonly #makeAgent: (guards: readonly AddressScope[]) => Agent
+  /** By whom requests may have been led: connections that one of them may not make are not shared. */
+  readonly #agents = new Map<string, Agent>()
+  /** Where the hosts are that were connected to, by origin; the one that was asked longest ago is forgotten. */
+  readonly #scopes = new LruMap<string, readonly AddressScope[]>(maxKnownScopes)
+  #closed = false
 
   constructor(init: HttpClientInit = {}) {
-    const { clock = systemClock, trust = new Map(), scopeOf = addressScope } = init
+    const { clock = systemClock, trust = new Map(), scopeOf = addressScope, lookup } = init
     this.#clock = clock
-    const agent = (onlyPublic: typeof scopeOf | undefined): Agent =>
+    this.#makeAgent = (guards) =>
       new Agent({
         allowH2: false,
         // Our own timers watch: they follow the clock, and the body's watch knows who is waiting for whom.
@@ -66,13 +71,13 @@ export class HttpClient {
         bodyTimeout: 0,
         maxHeaderSize: maxHeaderBytes,
         connect: createConnector({
+          clock,
           trustOf: (host) => trust.get(host),
+          allows: (address) => guards.every((from) => mayLead(from, scopeOf(address))),
           connected: (origin, address) => this.#remember(origin, scopeOf(address)),
-          onlyPublic,
+          lookup,
         }),
       })
-    this.#open = agent(undefined)
-    this.#guarded = agent(scopeOf)
   }
 
   /**
@@ -89,10 +94,11 @@ export class HttpClient {
       authorization: request.authorization,
       redirects: 0,
     }
-    let guarded = request.onlyPublic ?? false
+    // Who chose where we go next: all hosts that led us there.
+    let guards: readonly AddressScope[] = request.onlyPublic ? ['public'] : []
     for (;;) {
       signal?.throwIfAborted()
-      const response = await this.#dispatch(hop, form, guarded ? this.#guarded : this.#open, signal)
+      const response = await this.#dispatch(hop, form, this.#agent(guards), signal)
       if (!isRedirect(response.status)) return checkEncoding(response)
       request.onRedirect?.(response)
       await response.discard()
@@ -103,16 +109,23 @@ export class HttpClient {
         )
       }
       const next = followRedirect(hop, response.header('location'))
-      if (next.url.origin !== hop.url.origin) {
-        guarded ||= this.#scopes.get(hop.url.origin) === 'public'
-      }
+      if (next.url.origin !== hop.url.origin) guards = union(guards, this.#scopesOf(hop.url.origin))
       hop = next
     }
   }
 
   /** Breaks all connections; requests under way fail. */
   async close(): Promise<void> {
-    await Promise.all([this.#open.destroy(), this.#guarded.destroy()])
+    this.#closed = true
+    await Promise.all([...this.#agents.values()].map((agent) => agent.destroy()))
+  }
+
+  #agent(guards: readonly AddressScope[]): Agent {
+    const key = guards.join()
+    const agent = this.#agents.get(key) ?? this.#makeAgent(guards)
+    this.#agents.set(key, agent)
+    if (this.#closed) void agent.destroy()
+    return agent
   }
 
   async #dispatch(
@@ -155,12 +168,19 @@ export class HttpClient {
     }
   }
 
+  /** A name may have addresses of several kinds, one after the other: what it ever was, it counts as. */
   #remember(origin: string, scope: AddressScope): void {
-    this.#scopes.delete(origin)
-    this.#scopes.set(origin, scope)
-    const [oldest] = this.#scopes.keys()
-    if (this.#scopes.size > maxKnownScopes && oldest !== undefined) this.#scopes.delete(oldest)
+    this.#scopes.set(origin, union(this.#scopes.get(origin) ?? [], [scope]))
   }
+
+  /** A host of which we know nothing any more is a stranger. */
+  #scopesOf(origin: string): readonly AddressScope[] {
+    return this.#scopes.get(origin) ?? ['public']
+  }
+}
+
+function union(some: readonly AddressScope[], others: readonly AddressScope[]): readonly AddressScope[] {
+  return [...new Set([...some, ...others])].toSorted()
 }
 
 function isRedirect(status: number): boolean {

@@ -6,6 +6,7 @@ import type { TlsTrust } from './connector.ts'
 import { refusalError } from './distribution-error.ts'
 import { HostGates } from './host-gates.ts'
 import { HttpClient } from './http-client.ts'
+import { isConnectTimeout } from './network-error.ts'
 import { HostRanges, RangeHabits } from './range-habits.ts'
 import { readRange, type RangeAnswer } from './range-reader.ts'
 import { printUrl } from './redirect-policy.ts'
@@ -104,7 +105,7 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
       // There is one server: when it is too slow, waiting for it again does not help.
       const retries = new Retries(
         { clock, random, ...waits },
-        ({ code }) => code === 'ERR_ORIGIN_TIMEOUT',
+        (failure) => failure.code === 'ERR_ORIGIN_TIMEOUT' || isConnectTimeout(failure),
       )
       return readRange({
         range,

@@ -12,6 +12,11 @@ export function bodyError(cause: unknown, url: URL): unknown {
   return translate(cause, url, 'ERR_ORIGIN_TRUNCATED', 'broke off its answer')
 }
 
+/** Whether a host let us wait for a connection as long as we wait for one: it would do so again. */
+export function isConnectTimeout({ cause }: OriginError): boolean {
+  return cause instanceof errors.ConnectTimeoutError
+}
+
 function translate(cause: unknown, url: URL, code: OriginErrorCode, what: string): unknown {
   if (cause instanceof errors.ClientDestroyedError || cause instanceof errors.ClientClosedError) {
     return new TransferError(

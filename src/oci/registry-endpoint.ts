@@ -120,7 +120,8 @@ export class RegistryEndpoint {
       if (response.status < 400 || round === maxAuthRounds) return { response, authorization }
       const refusal = {
         status: response.status,
-        challenges: parseChallenges(response.headers('www-authenticate')),
+        // Whoever we were redirected to has no say in how we show ourselves here.
+        challenges: response.url.origin === url.origin ? parseChallenges(response.headers('www-authenticate')) : [],
       }
       const next = await auth.answer(refusal, authorization, request).catch((error: unknown) => {
         response.destroy()

@@ -3,17 +3,16 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { describe, test } from 'vitest'
-import type { Origin } from '../../src/core/origin.ts'
-import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
 import type { Swarm } from '../../src/swarm/swarm.ts'
 import { seededContent, type BlobContent } from '../../src/testing/seeded-content.ts'
-import { controlProtocol, limits, pieceProtocol } from '../../src/wire/protocol.ts'
+import { limits, pieceProtocol } from '../../src/wire/protocol.ts'
 import type { LabNode } from '../lab/lab-node.ts'
-import { plainHello } from '../net/nodes.ts'
 import { RawMuxer } from '../net/raw-muxer.ts'
 import { RawPeer, RawStream } from '../net/raw-peer.ts'
 import { TestNodes } from '../support/nodes.ts'
 import { Figures } from './figures.ts'
+import { rawLink } from './raw-link.ts'
+import { assertHolds, originOf } from './real.ts'
 import { Stage } from './stage.ts'
 
 const mib = 1024 * 1024
@@ -85,13 +84,9 @@ function resetsMany(muxer: RawMuxer): void {
 }
 
 /** Asks for a piece on each stream that it may open, and reads none of them. Gives how many bytes wait for it. */
-async function asksAndNeverReads(stage: Stage, { libp2p, peerId }: LabNode): Promise<{ leech: { streams: unknown[] }; unread: () => number; askedMs: number }> {
+async function asksAndNeverReads(stage: Stage, seeder: LabNode): Promise<{ leech: { streams: unknown[] }; unread: () => number; askedMs: number }> {
   const { time } = stage.lab
-  const host = await stage.badHost()
-  const connection = await time.until(host.dial(libp2p.getMultiaddrs()))
-  const control = new RawStream(await time.until(connection.newStream(controlProtocol)))
-  control.send(plainHello)
-  await time.until(control.firstMessage)
+  const { host, connection, control } = await rawLink(stage, seeder)
   const { digest, sizeBytes } = stage.content
   control.send({ type: 'bitfield', digest, sizeBytes, wants: true, complete: false, private: false, bits: new Uint8Array(0) })
   await time.run(time.now + 1000)
@@ -104,36 +99,16 @@ async function asksAndNeverReads(stage: Stage, { libp2p, peerId }: LabNode): Pro
   await time.run(time.now + 1000)
   const unread = (): number => {
     let bytes = 0
-    for (const end of libp2p.connections) {
+    for (const end of seeder.libp2p.connections) {
       if (end.remotePeer.equals(host.peerId)) for (const stream of end.streams) bytes += stream.waitingBytes
     }
     return bytes
   }
-  assert.equal(peerId, connection.remotePeer.toString())
   return { leech: connection, unread, askedMs }
 }
 
 /** The node gets a blob from somewhere. */
 async function hold(node: Swarm, content: BlobContent): Promise<void> {
-  const origin: Origin = {
-    name: 'somewhere',
-    read: async (range = { offset: 0, length: content.sizeBytes }) => ({ usedCredentials: false, chunks: chunksOf(content.read(range)) }),
-  }
-  await using blob = await node.fetchLayer({ digest: content.digest, size: content.sizeBytes, origin })
+  await using blob = await node.fetchLayer({ digest: content.digest, size: content.sizeBytes, origin: originOf(content) })
   assert.equal(blob.sizeBytes, content.sizeBytes)
-}
-
-async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
-}
-
-/** Each byte is where it belongs. */
-async function assertHolds(blob: StoredBlob, content: BlobContent): Promise<void> {
-  let offset = 0
-  for await (const chunk of blob.stream()) {
-    assert.equal(Buffer.compare(chunk, content.read({ offset, length: chunk.byteLength })), 0)
-    offset += chunk.byteLength
-  }
-  assert.equal(offset, content.sizeBytes)
-  await blob.close()
 }

@@ -2,10 +2,18 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import { pieceRange } from '../../src/core/piece-layout.ts'
 import type { IncomingRequest, Link } from '../../src/net/link.ts'
+import { peers } from '../../src/discovery/static-discovery.ts'
+import type { PeerBannedEvent } from '../../src/swarm/swarm-events.ts'
+import { seededContent } from '../../src/testing/seeded-content.ts'
+import { limits as wire } from '../../src/wire/protocol.ts'
 import { sharedContent } from '../lab/contents.ts'
 import type { LabNode } from '../lab/lab-node.ts'
-import { rawHash, serveHonestly, withOneBitTurned, type FakePeer } from '../support/fake-peer.ts'
+import { RawPeer } from '../net/raw-peer.ts'
+import { FakePeer, rawHash, serveHonestly, withOneBitTurned } from '../support/fake-peer.ts'
 import { claimOf, newSigner } from '../support/signer.ts'
+import { TestNodes } from '../support/nodes.ts'
+import { Figures } from './figures.ts'
+import { assertHolds, originOf } from './real.ts'
 import { Stage } from './stage.ts'
 
 const hourMs = 3_600_000
@@ -47,6 +55,42 @@ describe('peers that send wrong bytes', () => {
     const { stats: later } = await stage.pull(node, { content: next, origin: false })
     assert.deepEqual(later.peers.map(({ peerId }) => peerId), [broken.peerId])
     assert.equal(stage.bans(node).length, 1)
+  })
+
+  test('B4: fifty peers that send noise are banned one by one until the budget is spent; the rest comes from the origin', async () => {
+    await using stage = new Stage(4, 60)
+    for (let host = 1; host <= 50; host++) {
+      await stage.badPeer({ answer: (request, honest) => request.serve(honest.byteLength, [spoiled(honest, host)]) }, { address: `/ip4/8.9.9.${host}/tcp/4001` })
+    }
+    const node = await stage.node()
+    await stage.pull(node)
+    const spoke = new Set(stage.bad.filter(({ requests }) => requests.length > 0).map(({ peerId }) => peerId))
+    const bans = stage.bans(node)
+    assert.ok(bans.length >= 3 && bans.every(({ peerId, reason }) => spoke.has(peerId ?? '') && reason === 'piece-hash'))
+    const wasted = stage.figures(node).wasted('corrupt')
+    const underWay = bans.length * wire.dataStreams * stage.layout.pieceLength
+    assert.ok(wasted <= stage.content.sizeBytes / 10 + underWay && wasted >= bans.length * stage.layout.pieceLength, `${wasted} bytes`)
+    assert.equal(stage.originBytes, stage.content.sizeBytes)
+  })
+
+  test('B4: after three bans nobody of that prefix is let in', async () => {
+    await using nodes = new TestNodes()
+    const contents = [41, 42, 43].map((seed) => seededContent(seed, 5 * 256 * 1024))
+    const liars = await Promise.all(contents.map((content) => FakePeer.start(content, turnsABit)))
+    for (const liar of liars) nodes.use(liar)
+    const figures = new Figures()
+    const banned: PeerBannedEvent[] = []
+    // Loopback counts as any other prefix.
+    const limits = { trustedRanges: ['10.0.0.0/8'] }
+    const node = await nodes.start([], { metrics: figures, limits, discovery: [peers(liars.flatMap(({ addresses }) => addresses))] })
+    node.addEventListener('peer:banned', ({ detail }) => banned.push(detail))
+    for (const content of contents) {
+      await assertHolds(await node.fetchLayer({ digest: content.digest, size: content.sizeBytes, origin: originOf(content) }), content)
+    }
+    assert.deepEqual(new Set(banned.map(({ peerId }) => peerId)), new Set(liars.map(({ peerId }) => peerId)))
+    await using late = await RawPeer.start()
+    await assert.rejects(late.openControl(node))
+    assert.ok(figures.of('damselfly_connections_refused_total', { reason: 'banned' }) >= 1)
   })
 
   test('B25: a peer that sends two nodes different bytes for one piece is banned by both, and neither bans the other', async () => {

@@ -20,6 +20,7 @@ describe('readSettings', () => {
       origin: 'auto',
       role: 'peer',
       supernodes: [],
+      trustedRanges: [],
       location: {},
       to: undefined,
       json: false,
@@ -49,6 +50,7 @@ describe('readSettings', () => {
     [{ origin: 'never' }, { DAMSELFLY_ORIGIN: 'auto' }, { origin: 'never' }],
     [{ role: 'supernode' }, { DAMSELFLY_ROLE: 'peer' }, { role: 'supernode' }],
     [{}, { DAMSELFLY_ROLE: 'supernode' }, { role: 'supernode' }],
+    [{ 'trusted-range': ['10.0.0.0/8', 'fd00::/8'] }, {}, { trustedRanges: ['10.0.0.0/8', 'fd00::/8'] }],
     [{ supernode: ['/dns4/a/tcp/1'] }, { DAMSELFLY_SUPERNODE: '/dns4/b/tcp/1' }, { supernodes: ['/dns4/a/tcp/1'] }],
     [{}, { DAMSELFLY_SUPERNODE: '/dns4/a/tcp/1,/dns4/b/tcp/1' }, { supernodes: ['/dns4/a/tcp/1', '/dns4/b/tcp/1'] }],
     [{ zone: 'b' }, { DAMSELFLY_REGION: 'eu', DAMSELFLY_ZONE: 'a' }, { location: { region: 'eu', zone: 'b' } }],
@@ -85,6 +87,7 @@ describe('readSettings', () => {
     [{ role: 'tracker' }, {}, '--role'],
     [{}, { DAMSELFLY_ROLE: 'Supernode' }, 'DAMSELFLY_ROLE'],
     [{ supernode: ['host:4001'] }, {}, '--supernode'],
+    [{ 'trusted-range': ['home'] }, {}, '--trusted-range'],
     [{}, { DAMSELFLY_JSON: 'yes' }, 'DAMSELFLY_JSON'],
   ]
   for (const [given, env, names] of refused) {
@@ -106,6 +109,7 @@ describe('readSettings', () => {
       origin: 'never',
       role: 'supernode',
       supernode: '/ip4/127.0.0.1/tcp/1',
+      'trusted-range': '10.0.0.0/8',
       json: '1',
       verbose: '1',
     }

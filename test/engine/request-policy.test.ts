@@ -313,3 +313,14 @@ describe('a peer that fails', () => {
     assert.equal(session.state.availability.count(0), 1)
   })
 })
+
+describe('peers that say they have a piece and say nothing more', () => {
+  test('keep a node from its origin for a while only, however many come one after the other', () => {
+    const session = drawnSession({ peers: ['*'], origin: true })
+    for (let link = 2; session.now < 60_000 && only('fetch', session.effects).length === 0; link++) {
+      session.open(link, 'all', false)
+      session.wait(400)
+    }
+    assert.ok(session.now < 8000, `the origin was asked after ${session.now} ms`)
+  })
+})

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'vitest'
+import type { AddressScope } from '../../src/oci/address-scope.ts'
 import { HttpClient } from '../../src/oci/http-client.ts'
 import { Secret } from '../../src/oci/secret.ts'
 import { testCertificate } from './certificate.ts'
@@ -224,7 +225,7 @@ describe('HttpClient and redirects', () => {
 
   describe('from the public network', () => {
     // 127.0.0.2 plays a public address: nothing else on this machine can.
-    const scopeOf = (address: string): 'public' | 'private' => (address === '127.0.0.2' ? 'public' : 'private')
+    const scopeOf = (address: string): AddressScope => (address === '127.0.0.2' ? 'public' : 'private')
     beforeEach(async () => {
       await client.close()
       client = new HttpClient({ clock, scopeOf })

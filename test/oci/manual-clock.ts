@@ -53,7 +53,7 @@ export class ManualClock implements Clock {
   }
 
   /** Lets a promise settle, jumping over every wait of at most `patienceMs`. Returns how long it took on this clock, and keeps its result. */
-  async skipping<T>(promise: Promise<T>, patienceMs = 15_000): Promise<T> {
+  async skipping<T>(promise: Promise<T>, patienceMs = 9_000): Promise<T> {
     let settled = false
     const done = (): void => {
       settled = true

@@ -16,16 +16,23 @@ export interface TestServer extends AsyncDisposable {
   readonly asked: string[]
 }
 
+/** Where a server listens, and as whom. */
+export interface ServeOptions {
+  readonly certificate?: TestCertificate | undefined
+  readonly address?: string | undefined
+  readonly port?: number | undefined
+}
+
 /** Serves HTTP, or HTTPS when there is a certificate. */
-export async function serveHttp(handler: Handler, options: { certificate?: TestCertificate; address?: string } = {}): Promise<TestServer> {
-  const { certificate, address } = options
+export async function serveHttp(handler: Handler, options: ServeOptions = {}): Promise<TestServer> {
+  const { certificate, address, port } = options
   const asked: string[] = []
   const listener: RequestListener = (request, response) => {
     asked.push(request.url ?? '')
     handler(request, response)
   }
   const server = certificate ? createTlsServer(certificate, listener) : createServer(listener)
-  return listen(server, certificate ? 'https' : 'http', asked, address)
+  return listen(server, certificate ? 'https' : 'http', asked, address, port)
 }
 
 /** Answers every connection with these bytes after the first request on it, as they are. */
@@ -36,7 +43,7 @@ export async function serveRaw(answer: (socket: Socket) => void): Promise<TestSe
   }), 'http', [])
 }
 
-async function listen(server: Server, scheme: string, asked: string[], address = '127.0.0.1'): Promise<TestServer> {
+async function listen(server: Server, scheme: string, asked: string[], address = '127.0.0.1', wantedPort = 0): Promise<TestServer> {
   const sockets = new Set<Socket>()
   let connectionCount = 0
   server.on('connection', (socket: Socket) => {
@@ -44,7 +51,7 @@ async function listen(server: Server, scheme: string, asked: string[], address =
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
   })
-  await new Promise<void>((resolve) => server.listen(0, address, resolve))
+  await new Promise<void>((resolve) => server.listen(wantedPort, address, resolve))
   const { port } = server.address() as AddressInfo
   const host = `${address.includes(':') ? `[${address}]` : address}:${port}`
   return {

@@ -2,8 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { mediaTypes } from '../../src/core/descriptor.ts'
 import { contentOf, type BlobContent } from '../../src/testing/seeded-content.ts'
 import type { TestImage } from '../../src/testing/test-image.ts'
-import type { TestCertificate } from '../oci/certificate.ts'
-import { serveHttp, type TestServer } from '../oci/servers.ts'
+import { serveHttp, type ServeOptions, type TestServer } from '../oci/servers.ts'
 
 const stepBytes = 64 * 1024
 
@@ -43,7 +42,7 @@ export class FakeRegistry implements AsyncDisposable {
     this.#resources = resources
   }
 
-  static async open(options: { certificate?: TestCertificate; address?: string } = {}): Promise<FakeRegistry> {
+  static async open(options: ServeOptions = {}): Promise<FakeRegistry> {
     const resources: Resources = new Map()
     const server = await serveHttp((request, response) => registry.#answer(request, response), options)
     const registry: FakeRegistry = new FakeRegistry(server, resources)

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { mediaTypes } from '../../src/core/descriptor.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { OriginError, type OriginErrorCode } from '../../src/core/errors.ts'
+import type { Origin } from '../../src/core/origin.ts'
 import type { Logger } from '../../src/core/log.ts'
 import type { RegistryAuth } from '../../src/oci/credential.ts'
 import { ManifestResolver } from '../../src/oci/manifest-resolver.ts'
 import type { RegistryOptions } from '../../src/oci/registry-settings.ts'
-import { memoryBackend } from '../../src/store/memory-backend.ts'
-import { PieceStore } from '../../src/store/piece-store.ts'
 import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
 import type { Swarm } from '../../src/swarm/swarm.ts'
 import type { PeerBannedEvent } from '../../src/swarm/swarm-events.ts'
@@ -28,6 +27,8 @@ export interface PullOptions {
   credentials?: Readonly<Record<string, RegistryAuth>> | undefined
   /** What the peer has from the start. */
   peerHas?: readonly BlobContent[] | undefined
+  /** The node too is on the clock that the row moves; it is then alone. */
+  nodeOnClock?: boolean | undefined
 }
 
 /**
@@ -61,17 +62,17 @@ export class Pull implements AsyncDisposable {
     const nodes = new TestNodes()
     const note = (message: string, facts: unknown = {}): void => void lines.push(JSON.stringify([message, facts], printError))
     const logger: Logger = { debug: note, info: note, warn: note }
-    const { settings, credentials = 'anonymous', peerHas = [] } = options
+    const { settings, credentials = 'anonymous', peerHas = [], nodeOnClock = false } = options
     const resolver = new ManifestResolver({
       registries: Object.fromEntries(registries.map(({ host }) => [host, { insecure: true, ...settings }])),
       credentials,
       clock,
       logger,
     })
-    const node = await nodes.start([], { resolver, logger, store: await PieceStore.open(memoryBackend()) })
-    const peer = await nodes.start([node], { origin: 'never' })
+    const node = await nodes.start([], { resolver, logger, ...(nodeOnClock && { clock }) })
+    const peer = await nodes.start(nodeOnClock ? [] : [node], { origin: 'never' })
     nodes.use({ [Symbol.asyncDispose]: () => resolver.close() })
-    if (node.stats().links.length === 0) await eventOf(node, 'peer:linked')
+    if (!nodeOnClock && node.stats().links.length === 0) await eventOf(node, 'peer:linked')
     for (const content of peerHas) await peer.seed({ blob: { mediaType: mediaTypes.octetStream, digest: content.digest, size: content.sizeBytes }, bytes: all(content) })
     return new Pull(nodes, { node, peer, contents }, clock, lines)
   }
@@ -84,7 +85,11 @@ export class Pull implements AsyncDisposable {
   /** Likewise, on a clock that the row moves itself. */
   layerInTime(registry: Host, content: BlobContent, repository = 'team/app'): Promise<StoredBlob> {
     const { digest, sizeBytes } = content
-    return this.node.fetchLayer({ digest, size: sizeBytes, origin: this.node.resolver.blobOrigin(`${registry.host}/${repository}`, digest, sizeBytes) })
+    return this.layerFrom(this.node.resolver.blobOrigin(`${registry.host}/${repository}`, digest, sizeBytes), content)
+  }
+
+  layerFrom(origin: Origin, { digest, sizeBytes }: BlobContent): Promise<StoredBlob> {
+    return this.node.fetchLayer({ digest, size: sizeBytes, origin })
   }
 
   image(registry: Host, tag = 'v1'): Promise<unknown> {
