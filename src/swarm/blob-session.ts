@@ -18,6 +18,7 @@ import { SessionClaims, type ExpectedPiece } from './session-claims.ts'
 import { SessionAudience } from './session-audience.ts'
 import { failureOf } from './session-failure.ts'
 import { SessionLinks } from './session-links.ts'
+import { SharedSlices } from './shared-slices.ts'
 import { SessionOrigin } from './session-origin.ts'
 import { SessionLoop } from './session-loop.ts'
 import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
@@ -237,9 +238,8 @@ export class BlobSession {
     return this.#claims.isProven(piece)
   }
 
-  read(range: ByteRange): Promise<Uint8Array> {
-    return this.#copy.read(range)
-  }
+  readonly read = (range: ByteRange): Promise<Uint8Array> => this.#copy.read(range)
+  readonly slices: SharedSlices = new SharedSlices(this.read)
 
   /** Ends it; what is stored of an unfinished blob is kept for the next time. */
   async close(): Promise<void> {

@@ -84,4 +84,31 @@ describe('a blob on its way through a mirror', () => {
     await died
     assert.ok(origin.bytesSent(content.digest) - beforeBytes <= sizeBytes)
   })
+
+  test('is not begun, or not ended, when its registry has other bytes', async () => {
+    await using origin = await embeddedOrigin()
+    await using nodes = new TestNodes()
+    const [small, large] = [seededContent(3, 3 * mib), seededContent(4, sizeBytes)]
+    for (const content of [small, large]) {
+      origin.addBlob(content)
+      origin.fault(content.digest, { wrongBytes: true })
+    }
+    const { mirror, swarm } = await mirrorOf(nodes, origin)
+    const ask = (content: BlobContent): Promise<Response> => fetch(`${mirror.url}/v2/a/blobs/${content.digest}`)
+    assert.equal((await ask(small)).status, 502)
+    const answer = await ask(large)
+    let received = 0
+    await assert.rejects(digestOfBody(answer, (bytes) => void (received = bytes)))
+    assert.ok(received < sizeBytes)
+    for (const { digest } of [small, large]) assert.equal(await swarm.store.stat(digest), undefined)
+  })
+
+  test('that neither the registry nor a peer has is unknown', async () => {
+    await using origin = await embeddedOrigin()
+    await using nodes = new TestNodes()
+    const { mirror } = await mirrorOf(nodes, origin)
+    const answer = await fetch(`${mirror.url}/v2/a/blobs/${seededContent(5, 10).digest}`)
+    const { errors } = (await answer.json()) as { errors: { code: string }[] }
+    assert.deepEqual([answer.status, errors[0]?.code], [404, 'BLOB_UNKNOWN'])
+  })
 })
