@@ -26,6 +26,17 @@ export type {
   TransferStats,
 } from './swarm/transfer.ts'
 export type { OpenBlob } from './swarm/open-blob.ts'
+export type {
+  Authorize,
+  BeforeSeed,
+  SeedCandidate,
+  SharingOptions,
+  SharingRequest,
+  SharingRule,
+} from './swarm/sharing-options.ts'
+export type { SharingAccess } from './trust/sharing-rules.ts'
+export { grantIssuer, issueGrant, newGrantKey } from './net/grants.ts'
+export type { GrantOptions } from './net/grants.ts'
 export type { StoredBlob } from './swarm/stored-blob.ts'
 export type { StoredImage } from './swarm/stored-image.ts'
 export type { SeedHandle, SeedSource } from './swarm/seeding.ts'
@@ -40,6 +51,7 @@ export type {
   PeerEvent,
   PieceStoredEvent,
   SwarmEvents,
+  WithheldEvent,
 } from './swarm/swarm-events.ts'
 
 export type { MetricLabels, Metrics } from './metrics/metrics.ts'

@@ -31,7 +31,7 @@ const maxQueryLength = 1024
  */
 export function parseDistributionPath(target: string): ParsedPath | Refusal {
   if (target.length > maxTargetLength) return new Refusal(414, 'NAME_INVALID', 'the path is too long')
-  const [path = '', query = ''] = splitOnce(target, '?')
+  const [path, query = ''] = splitOnce(target, '?')
   // Absolute forms (`GET http://host/`) are for proxies of the web, which this is not.
   if (!path.startsWith('/')) return new Refusal(400, 'UNSUPPORTED', 'the request target is not a path')
   if (path === '/v2' || path === '/v2/') return { request: { kind: 'base' }, namespace: undefined }
@@ -48,7 +48,7 @@ function parseRequest(path: string, query: string): DistributionRequest | Refusa
   if (!match) return new Refusal(404, 'UNSUPPORTED', 'there is no such endpoint in the pull API')
   const [, repository = '', kind, name = ''] = match
   // With a registry before it, a repository may hold a port.
-  const [first = '', rest] = splitOnce(repository, '/')
+  const [first, rest] = splitOnce(repository, '/')
   const bare = rest !== undefined && parseRegistry(first) !== undefined && /[.:]|^localhost$/.test(first) ? rest : repository
   if (!isRepository(bare) || repository.length > 255) {
     return new Refusal(400, 'NAME_INVALID', 'a repository is lower-case letters and digits, with ".", "_", "-" and "/" between them, 255 characters at most')

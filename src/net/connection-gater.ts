@@ -58,3 +58,11 @@ export function connectionGater({ inbound, refusals, metrics, mayNotDial }: Conn
     },
   }
 }
+
+/** Refuses everybody who is not on a list, and of those on it whom others refuse. */
+export function onlyPeers(allowed: ReadonlySet<string>, refusals: Refusals): Refusals {
+  return {
+    isBanned: (peerId) => !allowed.has(peerId) || refusals.isBanned(peerId),
+    isCooling: (address) => refusals.isCooling(address),
+  }
+}

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../core/byte-range.ts'
-import { maxBlobBytes } from '../core/descriptor.ts'
+import { maxBlobBytes, mediaTypes } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import { SharedAttempts } from '../core/shared-attempts.ts'
@@ -26,6 +26,10 @@ export interface BlobRequest extends Omit<LayerRequest, 'size'> {
   readonly topic: Digest
   /** Where its size is found, nothing larger is accepted. */
   readonly maxBytes?: number | undefined
+  /** The name under which it is wanted. @defaultValue that of its origin */
+  readonly repository?: string | undefined
+  /** It is no part of an image that was asked for. */
+  readonly alone?: boolean | undefined
 }
 
 type Loading = { readonly session: BlobSession; readonly task: TransferTask }
@@ -59,11 +63,13 @@ export class BlobFetcher {
     options.signal?.throwIfAborted()
     const stored = await this.#stored(request)
     if (stored) return stored
-    return this.#withSize(request, options, (sizeBytes) =>
-      this.#load(request, sizeBytes, async ({ session, task }) => {
+    if (request.alone) this.#offerAlone(request)
+    return this.#withSize(request, options, (size) =>
+      this.#load(request, size, async ({ session, task }) => {
+        const { sizeBytes } = size
         const stats = await task.finish(request.origin, options)
         this.#inline.learn(request.topic, request.digest, sizeBytes)
-        const { private: isPrivate, mediaType } = session
+        const { access: { private: isPrivate }, mediaType } = session
         return holdBlob(this.#context.store, request.digest, { sizeBytes, private: isPrivate, mediaType }, stats)
       }),
     )
@@ -80,8 +86,9 @@ export class BlobFetcher {
     options.signal?.throwIfAborted()
     const stored = await this.#stored(request)
     if (stored) return openStored(stored)
+    if (request.alone) this.#offerAlone(request)
     const size = await this.#findSize(request, options, new Set())
-    const { session, task } = await this.#open(request, size.sizeBytes)
+    const { session, task } = await this.#open(request, size)
     const leave = task.join(request.origin)
     const stopLooking = this.#lookForPeers(request, session)
     this.#takeInline(session)
@@ -92,23 +99,37 @@ export class BlobFetcher {
     })
   }
 
-  /** Others who gather around the topic are looked for: what they have is about to be wanted. */
-  gather(topic: Digest): void {
+  /** Others who gather around a manifest are looked for, if it may be named: what they have is about to be wanted. */
+  gather(topic: Digest, manifest: { readonly private: boolean; readonly repositories: readonly string[] }): void {
+    if (!this.#context.sharing.mayName(manifest)) return
     this.#topics.enter(topic)
     void this.#topics.look(topic)
   }
 
-  async #stored({ digest, size }: BlobRequest): Promise<StoredBlob | undefined> {
+  /** Others get it as it comes, if it may be offered. */
+  #offerAlone({ digest, size = 0, mediaType = mediaTypes.octetStream, ...request }: BlobRequest): void {
+    const image = { digest, repository: nameOf(request), blobs: [{ digest, size, mediaType }] }
+    void this.#context.sharing.offering(image)
+  }
+
+  async #stored({ digest, size, ...request }: BlobRequest): Promise<StoredBlob | undefined> {
     const facts = await this.#context.store.stat(digest)
     if (!facts) return undefined
+    const repository = nameOf(request)
     checkSize(digest, size, facts.sizeBytes)
+    if (repository !== undefined && !facts.repositories?.includes(repository)) {
+      await this.#context.store.addRepository(digest, repository)
+      this.#sessions.named(digest, repository)
+    }
     const account = new TransferAccount(facts.sizeBytes, facts.sizeBytes, 0)
     return holdBlob(this.#context.store, digest, facts, account.stats(0))
   }
 
-  async #open(request: BlobRequest, sizeBytes: number): Promise<Loading> {
+  async #open(request: BlobRequest, { sizeBytes, private: isPrivate }: FoundSize): Promise<Loading> {
     const { digest, mediaType } = request
-    const loading = await this.#sessions.want({ digest, sizeBytes, mediaType, private: request.private })
+    const repository = nameOf(request)
+    const known = isPrivate || this.#context.sharing.isPrivateName(repository)
+    const loading = await this.#sessions.want({ digest, sizeBytes, mediaType, repository, private: request.private || known })
     try {
       checkSize(digest, sizeBytes, loading.session.layout.sizeBytes)
     } catch (error) {
@@ -120,10 +141,10 @@ export class BlobFetcher {
 
   async #load<Result>(
     request: BlobRequest,
-    sizeBytes: number,
+    size: FoundSize,
     use: (loading: Loading) => Promise<Result>,
   ): Promise<Result> {
-    const loading = await this.#open(request, sizeBytes)
+    const loading = await this.#open(request, size)
     const stopLooking = this.#lookForPeers(request, loading.session)
     try {
       const using = use(loading)
@@ -141,10 +162,12 @@ export class BlobFetcher {
     if (inline) void session.takeInline(inline)
   }
 
-  /** A private blob of an open network is looked for nowhere: to ask for it would tell who has it. */
+  /** A private blob of an open network is looked for nowhere: to ask for it would tell who has it. Who has a grant asks its links. */
   #lookForPeers({ topic }: BlobRequest, session: BlobSession): () => void {
-    if (!session.shareable) {
-      session.settle()
+    if (!session.access.mayName) {
+      // Not at once: who begins to want it afterwards would wait for a search that is not made.
+      const searched = session.access.mayAsk ? this.#topics.dialsDone() : Promise.resolve()
+      void searched.then(() => session.settle())
       return () => {}
     }
     this.#topics.enter(topic)
@@ -152,21 +175,21 @@ export class BlobFetcher {
     void this.#topics.look(topic).then(() => session.settle())
     return () => {
       stop()
-      // It turned out to be private: that we gather around it is not to be known either.
-      if (!session.shareable) void this.#topics.leave(topic)
+      // It turned out to be private, or not to be offered: that we gather around it is not to be known either.
+      if (!session.access.mayName || this.#context.sharing.isRefused(topic)) void this.#topics.leave(topic)
     }
   }
 
   async #withSize<Result>(
     request: BlobRequest,
     options: FetchOptions,
-    use: (sizeBytes: number) => Promise<Result>,
+    use: (size: FoundSize) => Promise<Result>,
   ): Promise<Result> {
     const distrusted = new Set<LinkId>()
     for (;;) {
       const size = await this.#findSize(request, options, distrusted)
       try {
-        return await use(size.sizeBytes)
+        return await use(size)
       } catch (error) {
         // Whatever failed: a size that is a lie may also be more than the store can hold.
         if (size.link === undefined || distrusted.size >= maxWrongSizes || options.signal?.aborted) throw error
@@ -182,27 +205,39 @@ export class BlobFetcher {
   ): Promise<FoundSize> {
     const { digest, size } = request
     const sizeBytes = size ?? this.#sessions.get(digest)?.layout.sizeBytes
-    if (sizeBytes !== undefined) return { sizeBytes, link: undefined }
+    if (sizeBytes !== undefined) return { sizeBytes, link: undefined, private: false }
     const key = [digest, request.maxBytes, request.origin?.name, ...distrusted].join()
     return this.#finding.join(key, (signal) => this.#askForSize(request, distrusted, signal), options.signal)
   }
 
   async #askForSize(
-    { digest, topic, origin, maxBytes = maxBlobBytes }: BlobRequest,
+    { digest, topic, origin, maxBytes = maxBlobBytes, ...request }: BlobRequest,
     distrusted: ReadonlySet<LinkId>,
     signal: AbortSignal,
   ): Promise<FoundSize> {
     const inline = this.#inline.get(digest)
-    if (inline && inline.bytes.byteLength <= maxBytes) return { sizeBytes: inline.bytes.byteLength, link: undefined }
+    if (inline && inline.bytes.byteLength <= maxBytes) return { sizeBytes: inline.bytes.byteLength, link: undefined, private: false }
+    const { sharing } = this.#context
+    const repository = nameOf({ ...request, origin })
+    const repositories = repository === undefined ? [] : [repository]
+    const blob = { private: request.private ?? sharing.isPrivateName(repository), repositories }
+    if (!sharing.mayName(blob)) {
+      const settled = this.#topics.dialsDone()
+      return this.#sizes.find(digest, { origin, maxBytes, settled, distrusted, signal, repositories, asksLinks: sharing.mayAsk(blob) })
+    }
     this.#topics.enter(topic)
     const stop = this.#topics.load(topic)
     try {
       const settled = this.#topics.look(topic)
-      return await this.#sizes.find(digest, { origin, maxBytes, settled, distrusted, signal })
+      return await this.#sizes.find(digest, { origin, maxBytes, settled, distrusted, signal, repositories, asksLinks: true })
     } finally {
       stop()
     }
   }
+}
+
+function nameOf({ repository, origin }: Pick<BlobRequest, 'repository' | 'origin'>): string | undefined {
+  return repository ?? origin?.name
 }
 
 function checkSize(digest: Digest, expected: number | undefined, actual: number): void {

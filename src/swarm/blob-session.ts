@@ -15,13 +15,14 @@ import type { LeaseListener } from './leases.ts'
 import { orderOf } from './node-order.ts'
 import type { OriginPiece } from './origin-fetcher.ts'
 import { SessionClaims, type ExpectedPiece } from './session-claims.ts'
+import { SessionAccess } from './session-access.ts'
 import { SessionAudience } from './session-audience.ts'
 import { failureOf } from './session-failure.ts'
 import { SessionLinks } from './session-links.ts'
 import { SharedSlices } from './shared-slices.ts'
 import { SessionOrigin } from './session-origin.ts'
 import { SessionLoop } from './session-loop.ts'
-import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
+import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 import { TransferAccount } from './transfer-account.ts'
 
 /** What a session is opened with. */
@@ -32,6 +33,8 @@ export interface BlobSessionInit {
   /** Absent for a blob that is in the store. */
   readonly part: StoredPart | undefined
   readonly private: boolean
+  /** Names under which it came. */
+  readonly repositories: readonly string[]
 }
 
 /**
@@ -42,6 +45,8 @@ export class BlobSession {
   readonly digest: Digest
   readonly layout: PieceLayout
   readonly mediaType: string | undefined
+  /** Who may be told of it, and who may be asked. */
+  readonly access: SessionAccess
   readonly #context: SwarmContext
   /** Our place among those that want the blob. */
   readonly #order: Buffer
@@ -53,7 +58,6 @@ export class BlobSession {
   readonly #loop: SessionLoop
   readonly #audience = new SessionAudience((pieces) => this.#loop.dispatch({ type: 'readers:moved', pieces }))
   readonly #onLease: LeaseListener = (event) => this.#loop.dispatch(event)
-  #private: boolean
   #closed = false
   #failure: unknown
   #account: TransferAccount
@@ -65,7 +69,7 @@ export class BlobSession {
     this.digest = digest
     this.layout = layout
     this.mediaType = mediaType
-    this.#private = init.private
+    this.access = new SessionAccess(context.sharing, { digest, ...init })
     this.#order = orderOf(context.selfId, digest)
     this.#copy = new BlobCopy(context.store, digest, layout, part)
     this.#source = new SessionOrigin({
@@ -73,7 +77,7 @@ export class BlobSession {
       digest,
       layout,
       dispatch: (event) => this.#loop.dispatch(event),
-      becomePrivate: () => this.becomePrivate(),
+      becomePrivate: () => this.becomePrivate(false),
       keep: (piece) => this.#keepFromOrigin(piece),
     })
     const stored = part?.stored.clone() ?? new Bitfield(layout.pieceCount)
@@ -105,7 +109,7 @@ export class BlobSession {
       copy: this.#copy,
       state: this.#state,
       claims: this.#claims,
-      isPrivate: () => this.#private,
+      access: this.access,
       dispatch: (event) => this.#loop.dispatch(event),
       keep: (entry, piece, chunks, expected) => this.#keepFromPeer(entry, piece, chunks, expected),
     })
@@ -130,17 +134,10 @@ export class BlobSession {
     return this.#closed
   }
 
-  get private(): boolean {
-    return this.#private
-  }
-
-  /** Whether peers may know of our copy. An empty blob has nothing to tell of. */
-  get shareable(): boolean {
-    return this.layout.pieceCount > 0 && !this.#withheld
-  }
-
-  get #withheld(): boolean {
-    return this.#private && !this.#context.closedNetwork
+  /** Whether a link is of use, for one end or the other. An empty blob has nothing to tell of. */
+  admits(entry: LinkEntry): boolean {
+    if (this.#closed || entry.guest || this.layout.pieceCount === 0) return false
+    return this.access.mayTell(entry) || (!this.complete && this.access.mayAsk)
   }
 
   /** Nobody here or elsewhere needs it open. */
@@ -188,7 +185,7 @@ export class BlobSession {
   }
 
   attach(entry: LinkEntry): void {
-    if (this.#closed || entry.guest || !this.shareable || !this.#links.attach(entry)) return
+    if (!this.admits(entry) || !this.#links.attach(entry)) return
     const weYield = Buffer.compare(this.#order, orderOf(entry.link.peerIdBytes, this.digest)) > 0
     this.#loop.dispatch({ type: 'link:opened', link: entry.id, distance: entry.distance, weYield })
   }
@@ -202,7 +199,7 @@ export class BlobSession {
     if (message.type === 'bitfield') {
       // Who does not know the size asks what we hold, and no more.
       if (message.sizeBytes === 0 && message.wants) return this.#links.answer(entry)
-      if (message.private && this.#context.closedNetwork) void this.becomePrivate()
+      if (message.private && this.#context.closedNetwork) void this.becomePrivate(true)
     }
     this.#links.receive(entry, message)
   }
@@ -224,8 +221,8 @@ export class BlobSession {
   }
 
   /** Whether a peer may have the piece. */
-  canServe(piece: number): boolean {
-    return this.shareable && this.#state.stored.has(piece)
+  canServe(entry: LinkEntry, piece: number): boolean {
+    return this.#state.stored.has(piece) && this.access.mayTell(entry)
   }
 
   /**
@@ -287,7 +284,7 @@ export class BlobSession {
         break
       case 'ask-lease':
         // Whoever were asked for leave would learn what we load.
-        if (this.#withheld) this.#loop.dispatch({ type: 'lease:silent', swarmSize: 1 })
+        if (!this.access.mayName) this.#loop.dispatch({ type: 'lease:silent', swarmSize: 1 })
         else this.#context.leases.ask(digest, this.layout, effect, this.#onLease)
         break
       case 'check':
@@ -314,6 +311,7 @@ export class BlobSession {
   }
 
   #keepFromPeer(entry: LinkEntry, piece: number, chunks: readonly Uint8Array[], { hash, claim }: ExpectedPiece): Promise<void> {
+    if (this.#links.saysPrivate(entry.id)) void this.becomePrivate(true)
     return this.#write(async () => {
       if (this.#state.stored.has(piece) || !this.#copy.part) return
       await this.#copy.part.write(piece, chunks, 'peer', hash)
@@ -353,7 +351,7 @@ export class BlobSession {
 
   async #commit(): Promise<void> {
     try {
-      await this.#copy.part?.commit({ mediaType: this.mediaType })
+      await this.#copy.part?.commit({ mediaType: this.mediaType, repositories: this.access.repositories })
     } catch (error) {
       if (!(error instanceof DigestMismatchError)) throw error
       this.#source.error = error
@@ -368,21 +366,21 @@ export class BlobSession {
     this.#loop.dispatch({ type: 'blob:checked', ok: true })
     const stats = this.#account.stats(this.now())
     this.#context.history.completed(this.digest, stats)
-    if (!this.#private && stats.bytes.origin > 0) this.#context.leases.handIn(this.digest)
+    if (this.access.mayName && stats.bytes.origin > 0) this.#context.leases.handIn(this.digest)
     this.#context.emit('blob:stored', { digest: this.digest, stats })
-    if (this.#withheld) this.#context.emit('sharing:withheld', { digest: this.digest })
+    this.#context.sharing.reportIfWithheld(this.access)
   }
 
-  /** The blob turned out to need credentials: from now on only members of a closed network may know of it. */
-  async becomePrivate(): Promise<void> {
-    if (this.#private) return
-    this.#private = true
+  /** From now on only those may know of the blob who may read it. */
+  async becomePrivate(byWordOfPeer: boolean): Promise<void> {
+    if (!this.access.becomePrivate(byWordOfPeer)) return
+    this.reconsider()
     await this.#write(async () => this.#copy.part?.markPrivate())
-    if (!this.#withheld) return
-    for (const entry of this.#links.entries()) {
-      entry.link.send(emptyCopy(this.digest, this.layout.sizeBytes))
-      this.detach(entry.id)
-    }
+  }
+
+  /** Who may know of the blob is not what it was. */
+  reconsider(): void {
+    this.#links.review(this)
   }
 
   #fail(error: unknown): void {

@@ -14,6 +14,7 @@ import { mdns } from '../discovery/mdns-discovery.ts'
 import { peers } from '../discovery/static-discovery.ts'
 import { noMetrics } from '../metrics/metrics.ts'
 import { BanFile } from '../net/ban-file.ts'
+import { onlyPeers } from '../net/connection-gater.ts'
 import { loadIdentitySeed } from '../net/identity.ts'
 import { createDefaultNode, type DefaultNodeSettings, type Libp2pNode } from '../net/libp2p-node.ts'
 import { parseNetworkKey } from '../net/network-key.ts'
@@ -25,12 +26,16 @@ import { ManifestResolver } from '../oci/manifest-resolver.ts'
 import { fsBackend } from '../store/fs-backend.ts'
 import { PieceStore } from '../store/piece-store.ts'
 import { BanList } from '../trust/ban-list.ts'
+import type { CompiledRule } from '../trust/sharing-rules.ts'
 import type { Location } from '../wire/messages.ts'
 import type { Link } from '../net/link.ts'
 import { BlobHistories } from './blob-history.ts'
 import { PeerBans } from './peer-bans.ts'
 import { trustTest } from './trusted-issuers.ts'
 import { SwarmNode } from './swarm-node.ts'
+import { RepositoryVerdicts } from './repository-verdicts.ts'
+import { Sharing } from './sharing.ts'
+import { resolveGrants, resolvePeerIds, resolveRules } from './sharing-options.ts'
 import type { LocationOptions, SwarmOptions } from './swarm-init.ts'
 import { Swarm } from './swarm.ts'
 
@@ -79,9 +84,12 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
     const resolver = options.resolver ?? made.use(new ManifestResolver())
     const { node, start } = options.libp2p
       ? { node: options.libp2p, start: async () => {} }
-      : await makeNode(options, settings, { refusals: bans, dialFilter }, made)
+      : await makeNode(options, settings, { refusals: settings.allowedPeers ? onlyPeers(settings.allowedPeers, bans) : bans, dialFilter }, made)
     listener = node
     const identity = SigningKey.of(node)
+    const { authorize, beforeSeed } = options
+    const sharing = { rules: settings.rules, grants: resolveGrants(options.grants ?? [], identity), authorize, beforeSeed }
+    const verdicts = await RepositoryVerdicts.open({ store, clock, logger })
     const swarm = Swarm.over((emit) => {
       const context = {
         store,
@@ -93,7 +101,15 @@ export async function createSwarm(options: SwarmOptions = {}): Promise<Swarm> {
         selfId: identity.peerId,
         identity,
         trusts: settings.trusts,
-        closedNetwork: settings.networkKey !== undefined,
+        closedNetwork: settings.closedNetwork,
+        sharing: new Sharing({
+          ...sharing,
+          verdicts,
+          clock,
+          logger,
+          closedNetwork: settings.closedNetwork,
+          withheld: (event) => emit('sharing:withheld', event),
+        }),
         bans,
         dialFilter,
         originAllowed: settings.origin === 'auto',
@@ -139,6 +155,10 @@ interface Settings {
   readonly origin: 'auto' | 'never'
   readonly discovery: readonly DiscoveryPlugin[]
   readonly networkKey: Uint8Array | undefined
+  /** With the key, or without. */
+  readonly allowedPeers: ReadonlySet<string> | undefined
+  readonly closedNetwork: boolean
+  readonly rules: readonly CompiledRule[]
   readonly location: Location
   readonly memoryBytes: number
   readonly maxLinks: number
@@ -162,8 +182,11 @@ function resolveOptions(options: SwarmOptions): Settings {
   if (options.libp2p && options.network) {
     throw new RequestError(
       'ERR_REQUEST_OPTION',
-      'network.key cannot close a libp2p node that exists: leave libp2p out, or wrap its encrypter with networkKeyEncrypter',
+      'network cannot close a libp2p node that exists: leave libp2p out, or wrap its encrypter with networkKeyEncrypter',
     )
+  }
+  if (options.network && options.network.key === undefined && options.network.allowPeers === undefined) {
+    throw new RequestError('ERR_REQUEST_OPTION', 'network is empty: give it a key, allowPeers, or both; without them nobody would be kept out')
   }
   return {
     clock: options.clock ?? systemClock,
@@ -171,7 +194,10 @@ function resolveOptions(options: SwarmOptions): Settings {
     random: options.random ?? seededRandom(),
     origin,
     discovery: [...(options.discovery ?? [dht(), mdns()]), ...(supernodes.length > 0 ? [peers(supernodes)] : [])],
-    networkKey: options.network ? parseNetworkKey(options.network.key) : undefined,
+    networkKey: options.network?.key === undefined ? undefined : parseNetworkKey(options.network.key),
+    allowedPeers: options.network?.allowPeers && resolvePeerIds(options.network.allowPeers),
+    closedNetwork: options.network !== undefined,
+    rules: resolveRules(options.sharing ?? {}),
     location: resolveLocation(location),
     memoryBytes: checkNumber('limits.memoryBytes', limits.memoryBytes ?? defaultMemoryBytes, mib),
     maxLinks: checkNumber('limits.maxLinks', limits.maxLinks ?? (role === 'supernode' ? defaultSupernodeLinks : defaultMaxLinks), 1),
@@ -183,13 +209,13 @@ function resolveOptions(options: SwarmOptions): Settings {
 }
 
 /** Whom to believe that it is a supernode: members of a closed network, and those that were named. */
-function supernodeTest({ networkKey, supernodes }: Settings): (link: Link) => boolean {
+function supernodeTest({ closedNetwork, supernodes }: Settings): (link: Link) => boolean {
   const named = supernodes.map((address) => ({
     peerId: /\/p2p\/([^/]+)$/.exec(address)?.[1],
     address: address.replace(/\/p2p\/[^/]+$/, ''),
   }))
   return (link) => {
-    if (networkKey) return true
+    if (closedNetwork) return true
     return named.some(({ peerId, address }) =>
       peerId === undefined ? !link.inbound && link.remoteAddress.startsWith(address) : peerId === link.peerId,
     )

@@ -1,12 +1,11 @@
-import { buffer } from 'node:stream/consumers'
-import { maxManifestBytes, type Descriptor } from '../core/descriptor.ts'
+import type { Descriptor } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
-import { TransferError } from '../core/errors.ts'
-import { parseReference, printReference, type Reference } from '../core/reference.ts'
+import { printReference, type Reference } from '../core/reference.ts'
 import { ImageLayout } from '../oci/fs-image-layout.ts'
 import type { ManifestResolver, ResolvedImage, ResolvedManifest } from '../oci/manifest-resolver.ts'
-import type { FetchManifest } from '../oci/manifest-source.ts'
 import type { BlobFetcher, BlobRequest } from './blob-fetcher.ts'
+import { ManifestFetcher, repositoryOf } from './manifest-fetcher.ts'
+import type { SeedCandidate } from './sharing-options.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import type { StoredImage } from './stored-image.ts'
 import type { SwarmContext } from './swarm-context.ts'
@@ -22,56 +21,27 @@ export class ImageFetcher {
   readonly #context: SwarmContext
   readonly #resolver: ManifestResolver
   readonly #blobs: BlobFetcher
+  readonly #manifests: ManifestFetcher
 
   constructor(context: SwarmContext, resolver: ManifestResolver, blobs: BlobFetcher) {
     this.#context = context
     this.#resolver = resolver
     this.#blobs = blobs
-  }
-
-  /** One manifest or index, which is in the store afterwards; others who want its blobs are looked for from now on. */
-  async manifest(named: string | Reference, { resolver = this.#resolver, signal }: FetchManifestOptions): Promise<ResolvedManifest> {
-    const reference = typeof named === 'string' ? parseReference(named) : named
-    this.#checkResolvable(reference)
-    const manifest = await resolver.manifest(reference, { signal, fetch: this.#fetchManifest() })
-    const blob = await this.#keep(manifest, manifest.usedCredentials, { signal })
-    await blob.close()
-    if (!blob.private || this.#context.closedNetwork) this.#blobs.gather(manifest.descriptor.digest)
-    return manifest
+    this.#manifests = new ManifestFetcher(context, blobs)
   }
 
   /** Turns a reference into manifest and layers. Tags are asked at the registry; whatever has a digest comes through the swarm. */
-  async resolve(
+  resolve(
     reference: string,
     options: Pick<FetchImageOptions, 'platform' | 'signal'>,
     onBlob?: (blob: StoredBlob) => void,
   ): Promise<ResolvedImage> {
-    const parsed = parseReference(reference)
-    this.#checkResolvable(parsed)
-    const { platform, signal } = options
-    return this.#resolver.resolve(parsed, { platform, signal, fetch: this.#fetchManifest(onBlob) })
+    return this.#manifests.resolve(this.#resolver, reference, options, onBlob)
   }
 
-  #checkResolvable(reference: Reference): void {
-    if (reference.digest || this.#context.originAllowed) return
-    throw new TransferError(
-      'ERR_SWARM_NO_SOURCE',
-      `${printReference(reference)} is a tag, which only its registry can resolve, and no origin may be asked: name the image by its digest`,
-    )
-  }
-
-  /** Gets what is known by its digest through the swarm. */
-  #fetchManifest(onBlob?: (blob: StoredBlob) => void): FetchManifest {
-    return async ({ digest, size, mediaType, origin }, { signal }) => {
-      const request = { digest, size, mediaType, origin, topic: digest, maxBytes: maxManifestBytes }
-      const blob = await this.#blobs.fetch(request, { signal })
-      try {
-        onBlob?.(blob)
-        return await buffer(blob.stream(undefined, { signal }))
-      } finally {
-        await blob.close()
-      }
-    }
+  /** One manifest or index, as it is. */
+  manifest(reference: string | Reference, { resolver = this.#resolver, signal }: FetchManifestOptions): Promise<ResolvedManifest> {
+    return this.#manifests.fetch(resolver, reference, { signal })
   }
 
   /** Resolves when every blob of the image is whole, verified and in the store. */
@@ -80,13 +50,14 @@ export class ImageFetcher {
     const manifests = new Map<Digest, StoredBlob>()
     const image = await this.resolve(reference, options, (blob) => manifests.set(blob.digest, blob))
     tell(options, { type: 'image:resolved', digest: image.manifest.descriptor.digest, layers: image.layers })
+    void this.#context.sharing.offering(candidateOf(image))
     const held: StoredBlob[] = []
     const close = async (): Promise<void> => {
       await Promise.all(held.map((blob) => blob.close()))
     }
     try {
-      if (image.index) held.push(await this.#keep(image.index, image.usedCredentials, options))
-      const manifest = await this.#keep(image.manifest, image.usedCredentials, options)
+      if (image.index) held.push(await this.#keep(image.index, image, options))
+      const manifest = await this.#keep(image.manifest, image, options)
       held.push(manifest)
       const [config, ...layers] = await this.#fetchAll(image, options, held)
       if (!config) throw new TypeError('the first blob of an image is its config')
@@ -110,19 +81,14 @@ export class ImageFetcher {
     }
   }
 
-  /** A manifest that was resolved by tag came from the registry: it goes to the store, so that others can have it by digest. */
   async #keep(
-    { descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array },
-    isPrivate: boolean,
-    { signal }: FetchOptions,
+    manifest: { descriptor: Descriptor; bytes: Uint8Array },
+    { reference, usedCredentials }: ResolvedImage,
+    options: FetchOptions,
   ): Promise<StoredBlob> {
-    const { store } = this.#context
-    const wasHere = (await store.stat(descriptor.digest)) !== undefined
-    if (!wasHere) await store.import(descriptor, oneChunk(bytes), { private: isPrivate, signal })
-    const request = { ...descriptor, topic: descriptor.digest }
-    const blob = await this.#blobs.fetch(request, { signal })
+    const { blob, wasHere } = await this.#manifests.keep(manifest, reference, usedCredentials, options)
     if (wasHere) return blob
-    const { size } = descriptor
+    const { size } = manifest.descriptor
     return { ...blob, stats: { bytes: { total: size, origin: size, peers: 0, stored: 0 }, peers: [], ms: 0 } }
   }
 
@@ -131,10 +97,11 @@ export class ImageFetcher {
     const failed = new AbortController()
     const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])])
     const topic = image.manifest.descriptor.digest
+    const repository = repositoryOf(image.reference)
     // A layer that occurs twice in a manifest is one blob.
     const requests = new Map<Digest, BlobRequest>()
     for (const blob of [image.config, ...image.layers]) {
-      requests.set(blob.digest, { ...blob, topic, private: image.usedCredentials })
+      requests.set(blob.digest, { ...blob, topic, repository, private: image.usedCredentials })
     }
     const waiting = [...requests.values()]
     const blobs = new Map<Digest, StoredBlob>()
@@ -174,6 +141,14 @@ export class ImageFetcher {
   }
 }
 
-async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
+/** As `beforeSeed` is asked about it. */
+export function candidateOf({ reference, index, manifest, config, layers }: ResolvedImage): SeedCandidate {
+  const blobs = [...(index ? [index.descriptor] : []), manifest.descriptor, ...[config, ...layers].map(describe)]
+  return { reference: printReference(reference), repository: repositoryOf(reference), digest: manifest.descriptor.digest, blobs }
+}
+
+
+/** A layer also knows its origin. */
+function describe({ mediaType, digest, size, annotations }: Descriptor): Descriptor {
+  return { mediaType, digest, size, ...(annotations && { annotations }) }
 }

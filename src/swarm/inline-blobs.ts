@@ -60,16 +60,23 @@ export class InlineBlobs {
 
   /** Gives a blob that is here, small and public; says whether it did. */
   async give(entry: LinkEntry, digest: Digest): Promise<boolean> {
-    const bytes = this.#kept.get(digest)?.bytes ?? (await this.#read(digest))
+    const bytes = await this.#readable(entry, digest)
     if (!bytes) return false
     entry.link.send({ type: 'inline', digest, bytes })
     return true
   }
 
-  async #read(digest: Digest): Promise<Uint8Array | undefined> {
+  /** What is private is not handed out so, not even to those who may read it: nobody would know that it is. */
+  async #readable(entry: LinkEntry, digest: Digest): Promise<Uint8Array | undefined> {
+    const { sharing } = this.#context
     try {
       const facts = await this.#context.store.stat(digest)
-      if (!facts || facts.private || facts.sizeBytes === 0 || facts.sizeBytes > limits.inlineBytes) return undefined
+      const { private: isPrivate = false, repositories = [] } = facts ?? {}
+      const blob = { digest, private: isPrivate, repositories }
+      if (!sharing.isForAll(blob) || !sharing.mayRead(entry, blob)) return undefined
+      const kept = this.#kept.get(digest)
+      if (kept) return kept.bytes
+      if (!facts || facts.sizeBytes === 0 || facts.sizeBytes > limits.inlineBytes) return undefined
       return await this.#context.store.read(digest, { offset: 0, length: facts.sizeBytes })
     } catch (error) {
       this.#context.logger.debug('a small blob could not be read', { digest, error })

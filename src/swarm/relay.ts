@@ -56,7 +56,7 @@ export class Relay implements BlobRelay {
     const size = sizeBytes > 0 ? { size: sizeBytes } : { maxBytes: maxManifestBytes }
     const done = this.#blobs
       .fetch(
-        { digest, topic: digest, ...size },
+        { digest, topic: digest, alone: true, ...size },
         { signal: this.#signal, onProgress: ({ type }) => (type === 'blob:started' ? resolve() : undefined) },
       )
       .then(

@@ -1,10 +1,11 @@
-import { maxManifestBytes, type Descriptor, type Platform } from '../core/descriptor.ts'
+import { maxManifestBytes, mediaTypes, type Descriptor, type Platform } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import { ImageLayout } from '../oci/fs-image-layout.ts'
 import { manifestMediaTypes, parseManifest } from '../oci/image-manifest.ts'
 import type { BlobFetcher } from './blob-fetcher.ts'
 import type { ImageFetcher } from './image-fetcher.ts'
+import type { SeedCandidate } from './sharing-options.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import type { TopicTable } from './topic-table.ts'
 import type { FetchOptions, LayerRequest } from './transfer.ts'
@@ -55,10 +56,37 @@ export class Seeding {
 
   /** Gathers around the images that the store holds from before. */
   async resume(signal: AbortSignal): Promise<void> {
-    for await (const { digest, mediaType, private: isPrivate } of this.#context.store.list()) {
+    const { store, sharing } = this.#context
+    for await (const { digest, mediaType, sizeBytes, repositories = [] } of store.list()) {
       if (signal.aborted) return
-      if (isPrivate && !this.#context.closedNetwork) continue
-      if (mediaType && topicTypes.has(mediaType)) this.#topics.enter(digest)
+      if (!mediaType || !topicTypes.has(mediaType)) continue
+      const blobs = sharing.judges ? await this.#blobsOf({ digest, mediaType, size: sizeBytes }) : []
+      const repository = repositories.find((name) => name !== '')
+      const offered = sharing.offering({ repository, digest, blobs }).then(() => this.#gather(digest, signal))
+      // Whoever looks at images takes his time.
+      if (!sharing.judges) await offered
+    }
+  }
+
+  async #gather(topic: Digest, signal: AbortSignal): Promise<void> {
+    try {
+      if (await this.#mayTell(topic)) if (!signal.aborted) this.#topics.enter(topic)
+    } catch (error) {
+      if (!signal.aborted) this.#context.logger.info('a stored image is not offered', { digest: topic, error })
+    }
+  }
+
+  /** Leaves the topics of what is not to be known of any more. */
+  async review(): Promise<void> {
+    const { store, sharing, logger } = this.#context
+    try {
+      for (const topic of this.#topics.all()) {
+        const facts = await store.stat(topic)
+        const blob = facts && { digest: topic, private: facts.private, repositories: facts.repositories ?? [] }
+        if (sharing.isRefused(topic) || (blob && !sharing.mayName(blob))) void this.#topics.leave(topic)
+      }
+    } catch (error) {
+      logger.debug('topics were not looked through', { error })
     }
   }
 
@@ -70,15 +98,24 @@ export class Seeding {
         mediaType: source.mediaType,
         signal: options.signal,
       })
-      return this.#hold(digest, [digest])
+      return this.#offer(digest)
     }
     if ('blob' in source) {
       await this.#context.store.import(source.blob, source.bytes, { signal: options.signal })
-      return this.#hold(source.blob.digest, [source.blob.digest])
+      return this.#offer(source.blob.digest)
     }
     const blob = await this.#blobs.fetch({ ...source, topic: source.digest }, options)
     await blob.close()
-    return this.#hold(source.digest, [source.digest])
+    return this.#offer(source.digest)
+  }
+
+  /** A blob that is no part of an image. */
+  async #offer(digest: Digest): Promise<SeedHandle> {
+    const { store, sharing } = this.#context
+    const facts = await store.stat(digest)
+    const { sizeBytes: size = 0, mediaType = mediaTypes.octetStream, repositories = [] } = facts ?? {}
+    await sharing.offering({ repository: repositories.find((name) => name !== ''), digest, blobs: [{ digest, size, mediaType }] })
+    return this.#hold(digest, [digest])
   }
 
   async #seedImage(
@@ -87,6 +124,7 @@ export class Seeding {
   ): Promise<SeedHandle> {
     await using image = await this.#images.fetch(reference, { ...options, platform })
     const blobs = [image.manifest, image.config, ...image.layers].map(({ digest }) => digest)
+    await this.#context.sharing.judged(image.manifest.digest)
     return this.#hold(image.manifest.digest, [...new Set([image.digest, ...blobs])])
   }
 
@@ -95,6 +133,7 @@ export class Seeding {
     const entries = await layout.entries()
     const digests = new Set<Digest>()
     const topics = new Set<Digest>()
+    const images: SeedCandidate[] = []
     const queue: Descriptor[] = [...entries]
     for (let next = queue.shift(); next; next = queue.shift()) {
       // A layout may hold some platforms of an index only; what is not there is not seeded.
@@ -102,14 +141,17 @@ export class Seeding {
       digests.add(next.digest)
       await this.#import(layout, next, options)
       if (topicTypes.has(next.mediaType) && next.size <= maxManifestBytes) {
-        queue.push(...(await this.#contents(next)))
+        const contents = await this.#contents(next)
+        queue.push(...contents)
         topics.add(next.digest)
+        images.push({ digest: next.digest, blobs: [next, ...contents] })
       }
     }
     const topic = entries.find(({ digest }) => digests.has(digest))
     if (!topic) {
       throw new RequestError('ERR_REQUEST_OPTION', `${directory} holds none of the images that its index.json names`)
     }
+    await Promise.all(images.map((image) => this.#context.sharing.offering(image)))
     return this.#hold(topic.digest, [...digests], topics)
   }
 
@@ -139,11 +181,24 @@ export class Seeding {
     return { topic, digests, close, [Symbol.asyncDispose]: close }
   }
 
-  /** Outside a closed network, who has something private is not to be known. */
-  async #mayTell(topic: Digest): Promise<boolean> {
-    if (this.#context.closedNetwork) return true
-    const facts = await this.#context.store.stat(topic)
-    return !facts?.private
+  /** Who has something that only some may know of is not to be known. */
+  async #mayTell(digest: Digest): Promise<boolean> {
+    const { store, sharing } = this.#context
+    const facts = await store.stat(digest)
+    if (!facts) return true
+    const blob = { digest, private: facts.private, repositories: facts.repositories ?? [] }
+    sharing.reportIfWithheld(blob)
+    return sharing.mayName(blob) && !sharing.isRefused(digest)
+  }
+
+  /** All of an image that is here, as far as its manifest can be read. */
+  async #blobsOf(manifest: Descriptor): Promise<Descriptor[]> {
+    try {
+      return [manifest, ...(await this.#contents(manifest))]
+    } catch (error) {
+      this.#context.logger.info('a stored manifest cannot be read', { digest: manifest.digest, error })
+      return [manifest]
+    }
   }
 
   #enter(topic: Digest): void {

@@ -7,6 +7,7 @@ import type { BitfieldMessage, ControlMessage } from '../wire/messages.ts'
 import { violation } from '../wire/violation.ts'
 import type { BlobCopy } from './blob-copy.ts'
 import { pieceIntake } from './piece-intake.ts'
+import type { SessionAccess } from './session-access.ts'
 import type { ExpectedPiece, SessionClaims } from './session-claims.ts'
 import { emptyCopy, type LinkEntry, type SwarmContext } from './swarm-context.ts'
 
@@ -16,7 +17,7 @@ export interface SessionLinksInit {
   readonly copy: BlobCopy
   readonly state: SessionState
   readonly claims: SessionClaims
-  readonly isPrivate: () => boolean
+  readonly access: SessionAccess
   readonly dispatch: (event: SessionEvent) => void
   /** Stores a verified piece of a peer; resolves when its bytes are out of memory. */
   readonly keep: (
@@ -36,6 +37,12 @@ interface Attached {
   /** Claims that it was told. */
   readonly told: Set<Claim>
   readonly cancels: Map<number, () => void>
+  /** Whether it may know what our copy is. */
+  tells: boolean
+  /** It wanted to know while it might not. */
+  unheard: BitfieldMessage | undefined
+  /** It says that its copy is private, and we believe it. */
+  saysPrivate: boolean
 }
 
 /** One session's side of its links: what peers are told of the blob, what they tell, and the requests to them. */
@@ -51,10 +58,14 @@ export class SessionLinks {
     return this.#attached.get(link)?.entry
   }
 
-  /** False when it was attached before. */
+  /** Whoever is asked sees our grants first. False when it was attached before. */
   attach(entry: LinkEntry): boolean {
     if (this.#attached.has(entry.id)) return false
-    this.#attached.set(entry.id, { entry, offered: undefined, knowsSize: false, told: new Set(), cancels: new Map() })
+    const { access, context } = this.#init
+    const tells = access.mayTell(entry)
+    context.sharing.show(entry, access.repositories)
+    const facts = { offered: undefined, knowsSize: false, told: new Set<Claim>(), cancels: new Map(), unheard: undefined, saysPrivate: false }
+    this.#attached.set(entry.id, { entry, tells, ...facts })
     return true
   }
 
@@ -66,8 +77,40 @@ export class SessionLinks {
     return this.#attached.delete(link)
   }
 
-  entries(): LinkEntry[] {
-    return [...this.#attached.values()].map(({ entry }) => entry)
+  /** Whether the peer says that the blob is private. */
+  saysPrivate(link: LinkId): boolean {
+    return this.#attached.get(link)?.saysPrivate ?? false
+  }
+
+  /** A peer is to know nothing any more; false when it never did. */
+  withdraw({ id, link }: LinkEntry): boolean {
+    const attached = this.#attached.get(id)
+    const { digest, layout } = this.#init.copy
+    if (attached?.tells) link.send(emptyCopy(digest, layout.sizeBytes))
+    return attached !== undefined
+  }
+
+  /** Who may know our copy may have changed: those are told who may now, and those who may not. */
+  review(session: { admits(entry: LinkEntry): boolean; attach(entry: LinkEntry): void; detach(link: LinkId): void }): void {
+    const { access, context, state } = this.#init
+    for (const entry of context.links.values()) {
+      if (session.admits(entry)) session.attach(entry)
+      else if (this.withdraw(entry)) session.detach(entry.id)
+    }
+    for (const attached of this.#attached.values()) {
+      const tells = access.mayTell(attached.entry)
+      const isNews = context.sharing.show(attached.entry, access.repositories)
+      // Who was asked before it saw our grants is asked again.
+      if (isNews && tells === attached.tells) void this.tellCopy(attached.entry.id, state.wanted)
+      if (tells === attached.tells) continue
+      if (!tells) this.withdraw(attached.entry)
+      attached.tells = tells
+      attached.told.clear()
+      const { unheard } = attached
+      attached.unheard = undefined
+      if (tells && unheard) this.receive(attached.entry, unheard)
+      else if (tells) void this.tellCopy(attached.entry.id, state.wanted)
+    }
   }
 
   /** What an attached peer says of the blob, as the engine understands it. */
@@ -82,7 +125,10 @@ export class SessionLinks {
     }
     switch (message.type) {
       case 'bitfield':
-        this.#tellCopyOf(entry, this.#holds(attached, message), message.wants)
+        attached.saysPrivate = message.private && this.#init.context.sharing.believesPrivate(entry)
+        attached.unheard = message.wants && !attached.tells ? message : undefined
+        if (attached.unheard) entry.link.send(emptyCopy(message.digest, message.sizeBytes))
+        this.#tellCopyOf(entry, this.#holds(attached, message), message.wants && attached.tells)
         break
       case 'claim':
         claims.receive(entry, message)
@@ -105,8 +151,13 @@ export class SessionLinks {
   }
 
   send(link: LinkId, messages: readonly ControlMessage[]): void {
-    const entry = this.entry(link)
-    if (entry) for (const message of messages) entry.link.send(message)
+    const attached = this.#attached.get(link)
+    if (!attached) return
+    const isTold = attached.tells && this.#init.access.mayTell(attached.entry)
+    for (const message of messages) {
+      const sent = isTold ? message : withoutCopy(message)
+      if (sent) attached.entry.link.send(sent)
+    }
   }
 
   /** Tells a peer our copy; a peer that wants the blob is told the piece hashes too. */
@@ -158,6 +209,8 @@ export class SessionLinks {
 
   /** Answers a peer that asks what we hold without wanting to hear more. */
   answer(entry: LinkEntry): void {
+    const { access, copy } = this.#init
+    if (!access.mayTell(entry)) return entry.link.send(emptyCopy(copy.digest, 0))
     for (const message of this.#describe(false, undefined)) entry.link.send(message)
   }
 
@@ -201,10 +254,10 @@ export class SessionLinks {
 
   /** Our copy; with the claims that go with it, for a peer that wants the blob. */
   #describe(wants: boolean, told: Set<Claim> | undefined): ControlMessage[] {
-    const { copy, state, claims, isPrivate } = this.#init
+    const { copy, state, claims, access } = this.#init
     const complete = state.phase === 'complete'
     const pieces = claims.offerable(state.stored.indexes())
-    return [...(told ? claims.messages(pieces, told) : []), copy.describe(pieces, { wants, complete, private: isPrivate() })]
+    return [...(told ? claims.messages(pieces, told) : []), copy.describe(pieces, { wants, complete, private: access.marked })]
   }
 
   #tellPieces(link: LinkId, pieces: readonly number[], haves: (pieces: readonly number[]) => ControlMessage[]): void {
@@ -260,4 +313,10 @@ function endOf(message: ControlMessage): number {
   if (message.type === 'have' || message.type === 'fresh') for (const piece of message.pieces) end = Math.max(end, piece + 1)
   if (message.type === 'fetching') for (const { first, count } of message.runs) end = Math.max(end, first + count)
   return end
+}
+
+/** What may be said to a peer that may not know what our copy is: that we ask, and that we do not any more. */
+function withoutCopy(message: ControlMessage): ControlMessage | undefined {
+  if (message.type === 'bitfield') return message.wants ? { ...emptyCopy(message.digest, message.sizeBytes), wants: true } : undefined
+  return message.type === 'forget' ? message : undefined
 }

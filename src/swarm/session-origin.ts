@@ -60,6 +60,7 @@ export class SessionOrigin {
       },
       moved: () => dispatch({ type: 'origin:moved', run }),
       answered: async ({ usedCredentials }) => {
+        context.sharing.read(origin, usedCredentials)
         if (usedCredentials) await becomePrivate()
       },
       piece: keep,
@@ -97,6 +98,7 @@ export class SessionOrigin {
     this.error = error
     context.logger.info('the origin failed', { digest, origin: origin.name, error })
     const known = error instanceof OriginError ? error : undefined
+    if (known?.status === 401 || known?.status === 403) context.sharing.refused(origin.name)
     const retryAfterMs = known?.retryAfterMs
     const code = known?.code ?? 'ERR_ORIGIN_UNAVAILABLE'
     context.history.note(digest, { type: 'origin:failed', origin: origin.name, code, retryAfterMs })

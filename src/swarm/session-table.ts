@@ -13,6 +13,8 @@ export interface OpenRequest {
   readonly sizeBytes: number
   readonly mediaType?: string | undefined
   readonly private?: boolean | undefined
+  /** The name under which it is wanted. */
+  readonly repository?: string | undefined
 }
 
 /** Loads for itself what peers ask for and this node does not have. */
@@ -62,7 +64,8 @@ export class SessionTable {
       // Somebody else's attempt may have found nothing to serve, or have ended before we could join it.
       if (!open || (open.session.closed && !this.#closed)) continue
       open.callers++
-      if (request.private) await open.session.becomePrivate()
+      if (request.private) await open.session.becomePrivate(false)
+      if (request.repository !== undefined) name(open.session, request.repository)
       return open
     }
   }
@@ -72,6 +75,18 @@ export class SessionTable {
     const open = this.#open.get(session.digest)
     if (open?.session === session) open.callers--
     this.release(session)
+  }
+
+  /** A blob that is here was asked for under a name. */
+  named(digest: Digest, repository: string): void {
+    const session = this.get(digest)
+    if (session) name(session, repository)
+  }
+
+  /** Who may read may have changed: for these blobs, or for all. */
+  reconsider(digests?: readonly Digest[]): void {
+    const sessions = digests ? digests.map((digest) => this.get(digest)) : this.all()
+    for (const session of sessions) session?.reconsider()
   }
 
   attach(entry: LinkEntry): void {
@@ -107,13 +122,16 @@ export class SessionTable {
     const asks = message.type === 'bitfield' && message.wants
     if (!open) return !asks
     const { session } = open
-    if (session.shareable) {
+    if (session.admits(entry)) {
       session.attach(entry)
       session.receive(entry, message)
       this.#countDemand(entry, message)
       this.release(session)
     } else if (asks) {
       entry.link.send(emptyCopy(message.digest, message.sizeBytes))
+      // Who may read after all is told then; who may not has been told what all are.
+      void this.#context.sharing.pending(entry, session.access)?.then((may) => may && this.receive(entry, message))
+      this.release(session)
     }
     return true
   }
@@ -192,13 +210,16 @@ export class SessionTable {
       mediaType: facts?.mediaType ?? request?.mediaType,
       part,
       private: facts?.private ?? part?.private ?? false,
+      // Nobody remembers from where the private part of an unfinished blob came.
+      repositories: facts?.repositories ?? (part?.private ? [''] : []),
     })
     const open = { session, task: new TransferTask(session), callers: 0 }
     if (this.#closed) {
       await session.close()
       return open
     }
-    if (part && request?.private) await session.becomePrivate()
+    if (part && request?.private) await session.becomePrivate(false)
+    if (part && request?.repository !== undefined) name(session, request.repository)
     this.#open.set(digest, open)
     for (const entry of this.#context.links.values()) session.attach(entry)
     return open
@@ -208,4 +229,9 @@ export class SessionTable {
 /** No blob moves over the link of a guest. */
 function turnAway(entry: LinkEntry, message: ControlMessage & { digest: Digest }): void {
   if (message.type === 'bitfield' && message.wants) entry.link.send(emptyCopy(message.digest, message.sizeBytes))
+}
+
+/** A name may close a blob to peers. */
+function name(session: BlobSession, repository: string): void {
+  if (session.access.named(repository, session.complete)) session.reconsider()
 }

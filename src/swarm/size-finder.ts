@@ -17,6 +17,8 @@ export interface FoundSize {
   readonly sizeBytes: number
   /** The peer that said so; without one, the origin, or bytes that match the digest. */
   readonly link: LinkId | undefined
+  /** It took credentials to learn it. */
+  readonly private: boolean
 }
 
 /** What to look for, and whom to ask. */
@@ -27,11 +29,17 @@ export interface SizeRequest extends AbortOptions {
   readonly settled: Promise<void>
   /** Peers whose word was wrong before. */
   readonly distrusted: ReadonlySet<LinkId>
+  /** Names under which it is wanted: who is asked sees our grants for them. */
+  readonly repositories: readonly string[]
+  /** Whether peers may be asked. */
+  readonly asksLinks: boolean
 }
 
 interface Search {
   readonly maxBytes: number
   readonly distrusted: ReadonlySet<LinkId>
+  readonly repositories: readonly string[]
+  readonly asksLinks: boolean
   readonly unanswered: Set<LinkId>
   readonly found: (size: FoundSize) => void
   /** Everybody who was asked has answered; of interest when discovery is over. */
@@ -56,7 +64,7 @@ export class SizeFinder {
       const holds = message.complete || message.bits.byteLength > 0
       const { sizeBytes } = message
       if (holds && sizeBytes > 0 && sizeBytes <= search.maxBytes && !search.distrusted.has(entry.id)) {
-        search.found({ sizeBytes, link: entry.id })
+        search.found({ sizeBytes, link: entry.id, private: false })
       } else if (!message.wants && search.unanswered.delete(entry.id) && search.unanswered.size === 0) {
         search.silent()
       }
@@ -66,15 +74,16 @@ export class SizeFinder {
   /** The blob itself came. */
   arrived(digest: Digest, sizeBytes: number): void {
     for (const search of this.#searches.get(digest) ?? []) {
-      if (sizeBytes <= search.maxBytes) search.found({ sizeBytes, link: undefined })
+      if (sizeBytes <= search.maxBytes) search.found({ sizeBytes, link: undefined, private: false })
     }
   }
 
   /** Asks a link that opened while a search is on. */
   attach(entry: LinkEntry): void {
     for (const [digest, searches] of this.#searches) {
-      for (const search of searches) search.unanswered.add(entry.id)
-      this.#ask(entry, digest)
+      const asking = [...searches].filter(({ asksLinks }) => asksLinks)
+      for (const search of asking) search.unanswered.add(entry.id)
+      if (asking.length > 0) this.#ask(entry, digest, asking.flatMap(({ repositories }) => repositories))
     }
   }
 
@@ -94,7 +103,9 @@ export class SizeFinder {
     const search: Search = {
       maxBytes: request.maxBytes,
       distrusted: request.distrusted,
-      unanswered: new Set(this.#context.links.keys()),
+      repositories: request.repositories,
+      asksLinks: request.asksLinks,
+      unanswered: new Set(request.asksLinks ? this.#context.links.keys() : []),
       found: found.resolve,
       silent() {},
     }
@@ -102,11 +113,11 @@ export class SizeFinder {
     const onAbort = (): void => found.reject(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#searches.set(digest, (this.#searches.get(digest) ?? new Set()).add(search))
-    for (const entry of this.#context.links.values()) this.#ask(entry, digest)
+    for (const entry of request.asksLinks ? this.#context.links.values() : []) this.#ask(entry, digest, request.repositories)
     try {
       // Peers may answer as long as the origin has not.
       const fromOrigin = this.#peersAnswered(request, search, stop.signal).then(() =>
-        this.#askOrigin(digest, origin, request.maxBytes, stop.signal),
+        this.#askOrigin(digest, origin, request, stop.signal),
       )
       return await Promise.race([found.promise, fromOrigin])
     } catch (error) {
@@ -134,20 +145,22 @@ export class SizeFinder {
   }
 
   /** One request, under a lease: others who look for the same size hear it from who got it. */
-  async #askOrigin(digest: Digest, origin: Origin | undefined, maxBytes: number, signal: AbortSignal): Promise<FoundSize> {
+  async #askOrigin(digest: Digest, origin: Origin | undefined, { maxBytes, asksLinks }: SizeRequest, signal: AbortSignal): Promise<FoundSize> {
     if (!origin || !this.#context.originAllowed) throw notAllowed
     const lease = new OneLease(this.#context, digest)
     try {
-      await lease.acquire(signal)
+      // Whoever were asked for leave would learn what we load.
+      if (asksLinks) await lease.acquire(signal)
       this.#context.history.note(digest, { type: 'origin:asked', origin: origin.name, first: 0, count: 1, reason: 'size' })
       this.#context.reads(origin)
       const body = await origin.read({ offset: 0, length: 1 }, { signal })
       for await (const chunk of body.chunks) if (chunk.byteLength > 0) break
+      this.#context.sharing.read(origin, body.usedCredentials)
       const { sizeBytes } = body
       if (sizeBytes === undefined) {
         throw new OriginError('ERR_ORIGIN_SIZE', `${origin.name} does not say how large ${digest} is: give its size`)
       }
-      if (sizeBytes <= maxBytes) return { sizeBytes, link: undefined }
+      if (sizeBytes <= maxBytes) return { sizeBytes, link: undefined, private: body.usedCredentials }
       throw new OriginError(
         'ERR_ORIGIN_SIZE',
         `${digest} has ${sizeBytes} bytes at ${origin.name}, and at most ${maxBytes} are accepted here`,
@@ -163,7 +176,8 @@ export class SizeFinder {
     if (searches?.size === 0) this.#searches.delete(digest)
   }
 
-  #ask(entry: LinkEntry, digest: Digest): void {
+  #ask(entry: LinkEntry, digest: Digest, repositories: readonly string[]): void {
+    this.#context.sharing.show(entry, repositories)
     entry.link.send({ ...emptyCopy(digest, 0), wants: true })
   }
 }

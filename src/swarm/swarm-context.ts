@@ -12,6 +12,7 @@ import type { BlobHistories } from './blob-history.ts'
 import type { Leases } from './leases.ts'
 import type { PieceStore } from '../store/piece-store.ts'
 import type { RequestLane } from './request-lane.ts'
+import type { Sharing } from './sharing.ts'
 import type { SwarmEvents } from './swarm-events.ts'
 import type { BitfieldMessage } from '../wire/messages.ts'
 
@@ -68,6 +69,8 @@ export interface SwarmContext {
   readonly trusts: (issuer: string) => boolean
   /** Members of a closed network trust each other, and share what came with credentials. */
   readonly closedNetwork: boolean
+  /** Who may read what. */
+  readonly sharing: Sharing
   readonly originAllowed: boolean
   readonly bans: Bans
   /** Which of the addresses that peers advertise may be dialled. */

@@ -51,6 +51,17 @@ export interface PeerBannedEvent {
 }
 
 /**
+ * A blob that nobody may read from this node.
+ * @public
+ */
+export interface WithheldEvent extends BlobEvent {
+  /** `registry/repository`; absent where nobody knows. */
+  readonly repository?: string | undefined
+  /** The one line of configuration that would change it. */
+  readonly advice: string
+}
+
+/**
  * Events of {@link Swarm}: the noun, then what happened to it. The facts are in `event.detail`.
  * @public
  */
@@ -65,6 +76,6 @@ export interface SwarmEvents {
   'piece:stored': CustomEvent<PieceStoredEvent>
   /** A blob is whole, and its digest matches. */
   'blob:stored': CustomEvent<BlobStoredEvent>
-  /** A blob came with credentials and is not offered to anybody, for this is no closed network. */
-  'sharing:withheld': CustomEvent<BlobEvent>
+  /** Blobs of a repository are not offered to anybody. Said once for each repository. */
+  'sharing:withheld': CustomEvent<WithheldEvent>
 }

@@ -6,14 +6,17 @@ import type { Metrics } from '../metrics/metrics.ts'
 import type { Libp2pNode } from '../net/libp2p-node.ts'
 import type { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { PieceStore } from '../store/piece-store.ts'
+import type { Authorize, BeforeSeed, SharingOptions } from './sharing-options.ts'
 
 /**
- * Makes a closed network of all nodes that have the key.
+ * Makes a closed network: of all nodes that have the key, of those on a list, or of those on the list that have the key.
  * @public
  */
 export interface NetworkOptions {
   /** 32 random bytes, or 64 hex digits as `openssl rand -hex 32` prints them. Nodes without it cannot connect at all. */
-  key: Uint8Array | string
+  key?: Uint8Array | string | undefined
+  /** Peer ids of the nodes that may connect; every connection of another one ends before any protocol runs. */
+  allowPeers?: readonly string[] | undefined
 }
 
 /**
@@ -85,6 +88,14 @@ export interface SwarmOptions {
   location?: LocationOptions | undefined
   /** `never` for isolated networks: the origin is never asked. @defaultValue `'auto'` */
   origin?: 'auto' | 'never' | undefined
+  /** Whom this node lets read what it has. @defaultValue what registries give to anybody is for all, the rest for members of a closed network */
+  sharing?: SharingOptions | undefined
+  /** Grants that were issued for this node, as text: it shows them when it asks for what they cover. @defaultValue none */
+  grants?: readonly string[] | undefined
+  /** Asked once for each peer and blob after the rules said yes; may only narrow. @defaultValue the rules decide */
+  authorize?: Authorize | undefined
+  /** Asked before anything of an image is offered to others: a scanner, a signature check. @defaultValue all may be */
+  beforeSeed?: BeforeSeed | undefined
   limits?: LimitOptions | undefined
   /** Where figures go; docs/metrics.md lists them. @defaultValue nowhere */
   metrics?: Metrics | undefined

@@ -138,6 +138,7 @@ export class SwarmNode {
         },
         closed: (entry) => {
           this.#tracker.linkClosed(entry)
+          context.sharing.closed(entry)
           this.#sessions.detach(entry.id)
           this.#sizes.detach(entry.id)
         },
@@ -168,6 +169,10 @@ export class SwarmNode {
     this.blobs = new BlobFetcher({ context, sessions, topics, sizes, inline })
     this.images = new ImageFetcher(context, init.resolver, this.blobs)
     this.seeding = new Seeding(context, topics, this.blobs, this.images)
+    context.sharing.onChange = (digests) => {
+      sessions.reconsider(digests)
+      void this.seeding.review()
+    }
     const { node, bans } = init
     const { emit } = context
     this.#detachBans = bans.attach({ node, emit, closeLink: (peerId, error) => this.#host.get(peerId)?.close(error) })
@@ -225,6 +230,7 @@ export class SwarmNode {
     // One that fails does not keep the others open. The last one named is closed first.
     await using parts = new CleanUp()
     parts.defer(() => this.#release())
+    parts.defer(() => this.context.sharing.close())
     parts.defer(async () => this.#detachBans())
     parts.defer(() => this.#host.stop())
     parts.defer(async () => this.#tracker.close())
@@ -247,7 +253,9 @@ export class SwarmNode {
     if (!this.#messages.allows(entry, message, now)) return link.close(overLimit('the peer asks too much in too little time'))
     switch (message.type) {
       case 'hello':
+        break
       case 'grant':
+        this.context.sharing.receive(entry, message)
         break
       case 'join':
         this.#tracker.joined(entry, message)

@@ -203,11 +203,11 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
   #request(layer: OpenRequest | string): BlobRequest {
     if (typeof layer !== 'string') {
       const digest = parseDigest(layer.digest)
-      return { ...layer, digest, size: layer.size === undefined ? undefined : parseSize(layer.size), topic: layer.topic ?? digest }
+      return { ...layer, digest, size: layer.size === undefined ? undefined : parseSize(layer.size), topic: layer.topic ?? digest, alone: layer.topic === undefined }
     }
     const reference = parseReference(layer)
     const { digest } = reference
-    if (digest) return { digest, topic: digest, origin: this.resolver.blobOrigin(reference, digest) }
+    if (digest) return { digest, topic: digest, alone: true, origin: this.resolver.blobOrigin(reference, digest) }
     throw new RequestError(
       'ERR_REQUEST_DIGEST',
       `${printReference(reference)} names no blob: write repository@sha256:…, or fetch the image`,

@@ -109,6 +109,15 @@ export class TopicTable {
     }
   }
 
+  /** Whom we dial anyway is linked, or could not be reached; for a search that names no topic. */
+  dialsDone(): Promise<void> {
+    return this.#links.dialsDone(dialsMs)
+  }
+
+  all(): Digest[] {
+    return [...this.#topics.keys()]
+  }
+
   /** Counts a load that needs peers of the topic; returns what ends it. */
   load(topic: Digest): () => void {
     const state = this.#topics.get(topic)

@@ -1,6 +1,5 @@
 import { pieceRange } from '../core/piece-layout.ts'
 import { UploadQueue, uploadRank, type UploadRequest } from '../engine/upload-queue.ts'
-import type { LinkId } from '../engine/session-event.ts'
 import type { IncomingRequest } from '../net/link.ts'
 import { overLimit } from '../net/peer-errors.ts'
 import { limits } from '../wire/protocol.ts'
@@ -9,7 +8,7 @@ import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 import { UploadWatch } from './upload-watch.ts'
 
 interface Pending {
-  readonly link: LinkId
+  readonly entry: LinkEntry
   readonly incoming: IncomingRequest
   readonly session: BlobSession
   /** Once it is being served. */
@@ -50,11 +49,11 @@ export class UploadService {
 
   /** A peer asks for a piece of a blob that we may share. */
   take(entry: LinkEntry, incoming: IncomingRequest, session: BlobSession | undefined): void {
-    if (!session?.canServe(incoming.piece)) return incoming.absent()
+    if (!session?.canServe(entry, incoming.piece)) return incoming.absent()
     const id = this.#nextId++
     const answer = this.#queue.add({ id, link: entry.id, digest: incoming.digest, piece: incoming.piece })
     if (answer !== 'queued') return incoming.busy(Math.min(answer, limits.busyMs))
-    this.#pending.set(id, { link: entry.id, incoming, session, heldBytes: 0 })
+    this.#pending.set(id, { entry, incoming, session, heldBytes: 0 })
     incoming.signal.addEventListener('abort', () => this.#drop(id), { once: true })
     if (incoming.signal.aborted) this.#drop(id)
     this.#pump()
@@ -92,15 +91,15 @@ export class UploadService {
     return this.#queue.next(rank)
   }
 
-  async #serve({ link, incoming, session }: Pending): Promise<void> {
+  async #serve({ entry, incoming, session }: Pending): Promise<void> {
     const range = pieceRange(session.layout, incoming.piece)
     try {
-      if (!session.canServe(incoming.piece)) return incoming.absent()
+      if (!session.canServe(entry, incoming.piece)) return incoming.absent()
       const { complete } = session
       const bytes = await session.read(range)
       if (incoming.signal.aborted) return
       await incoming.serve(range.length, [bytes])
-      session.gave(link, incoming.piece)
+      session.gave(entry.id, incoming.piece)
       this.served.served += range.length
       if (!complete) this.served.servedWhileIncomplete += range.length
     } catch (error) {

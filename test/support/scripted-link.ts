@@ -11,6 +11,8 @@ import { memoryBackend } from '../../src/store/memory-backend.ts'
 import { PieceStore } from '../../src/store/piece-store.ts'
 import { InFlightBudget } from '../../src/swarm/in-flight-budget.ts'
 import { RequestLane } from '../../src/swarm/request-lane.ts'
+import { RepositoryVerdicts } from '../../src/swarm/repository-verdicts.ts'
+import { Sharing, type SharingInit } from '../../src/swarm/sharing.ts'
 import type { LinkEntry, SwarmContext } from '../../src/swarm/swarm-context.ts'
 import { fakeClock, type FakeClock } from '../../src/testing/fake-clock.ts'
 import type { ControlMessage } from '../../src/wire/messages.ts'
@@ -113,7 +115,7 @@ export interface ScriptedNode extends AsyncDisposable {
 }
 
 export async function scriptedNode(
-  options: { closedNetwork?: boolean; inFlightBytes?: number; logger?: Logger } = {},
+  options: { closedNetwork?: boolean; inFlightBytes?: number; logger?: Logger } & Partial<Pick<SharingInit, 'rules' | 'grants' | 'authorize' | 'beforeSeed'>> = {},
 ): Promise<ScriptedNode> {
   const { closedNetwork = false, inFlightBytes = 64 * 1024 * 1024, logger = silentLogger } = options
   const clock = fakeClock()
@@ -121,19 +123,24 @@ export async function scriptedNode(
   const links = new Map<LinkId, LinkEntry>()
   const budget = new InFlightBudget(inFlightBytes)
   const events: string[] = []
+  const verdicts = await RepositoryVerdicts.open({ store, clock, logger })
+  const emit = (name: string): void => void events.push(name)
+  const { rules = [], grants = [], authorize, beforeSeed } = options
+  const sharing = new Sharing({ rules, grants, authorize, beforeSeed, verdicts, clock, logger, closedNetwork, withheld: () => emit('sharing:withheld') })
   const context: SwarmContext = {
     store,
     clock,
     random: seededRandom(1),
     logger,
     metrics: noMetrics,
-    emit: (name) => void events.push(name),
+    emit,
     selfId: Buffer.from('self'),
     identity: signer('self'),
     trusts: () => closedNetwork,
     closedNetwork,
     bans: { convict: () => ({ reverse() {} }), suspect() {}, isBanned: () => false },
     dialFilter: new DialFilter({ ranges: ['0.0.0.0/0'], own: () => ({ listening: [], machine: [] }) }),
+    sharing,
     originAllowed: true,
     links,
     inFlightBytes,

@@ -25,7 +25,7 @@ function find(
   request: { origin?: Origin; maxBytes?: number; distrusted?: number[]; signal?: AbortSignal; settled?: Promise<void> } = {},
 ): Promise<FoundSize> {
   const { origin, maxBytes = 1000, distrusted = [], signal, settled = Promise.resolve() } = request
-  return finder.find(digest, { origin, maxBytes, settled, distrusted: new Set(distrusted), signal })
+  return finder.find(digest, { origin, maxBytes, settled, distrusted: new Set(distrusted), signal, repositories: [], asksLinks: true })
 }
 
 function peers(node: ScriptedNode): ReturnType<ScriptedNode['link']>[] {
@@ -41,7 +41,7 @@ describe('SizeFinder', () => {
     for (const peer of [first, second]) assert.deepEqual(peer?.link.sent, [{ ...emptyCopy(digest, 0), wants: true }])
     if (first) finder.receive(first.entry, emptyCopy(digest, 0))
     if (second) finder.receive(second.entry, holds(500))
-    assert.deepEqual(await found, { sizeBytes: 500, link: 2 })
+    assert.deepEqual(await found, { sizeBytes: 500, link: 2, private: false })
   })
 
   test('leaves no timer when a holder answered before discovery was over', async () => {
@@ -61,13 +61,13 @@ describe('SizeFinder', () => {
     await using node = await scriptedNode()
     const finder = new SizeFinder(node.context)
     const found = find(finder, { origin: originOf(700) })
-    assert.deepEqual(await found, { sizeBytes: 700, link: undefined })
+    assert.deepEqual(await found, { sizeBytes: 700, link: undefined, private: false })
     const [first, second] = peers(node)
     const later = find(finder, { origin: originOf(700) })
     await node.clock.advanceAsync(0)
     if (first) finder.receive(first.entry, emptyCopy(digest, 0))
     finder.detach(2)
-    assert.deepEqual(await later, { sizeBytes: 700, link: undefined })
+    assert.deepEqual(await later, { sizeBytes: 700, link: undefined, private: false })
     assert.ok(second)
   })
 
@@ -82,7 +82,7 @@ describe('SizeFinder', () => {
     await node.clock.advanceAsync(0)
     assert.equal(found, undefined)
     finder.receive(entry, holds(500))
-    assert.deepEqual(await done, { sizeBytes: 500, link: 1 })
+    assert.deepEqual(await done, { sizeBytes: 500, link: 1, private: false })
   })
 
   test('silence is waited for three seconds where there is no origin', async () => {
@@ -92,7 +92,7 @@ describe('SizeFinder', () => {
     const found = find(finder)
     await node.clock.advanceAsync(2999)
     if (first) finder.receive(first.entry, holds(500))
-    assert.deepEqual(await found, { sizeBytes: 500, link: 1 })
+    assert.deepEqual(await found, { sizeBytes: 500, link: 1, private: false })
     const missing = assert.rejects(find(finder), { code: 'ERR_SWARM_NO_SOURCE' })
     await node.clock.advanceAsync(3000)
     await missing
@@ -106,7 +106,7 @@ describe('SizeFinder', () => {
     finder.arrived(digest, 1001)
     finder.arrived(digestOf(Buffer.from('another')), 5)
     finder.arrived(digest, 900)
-    assert.deepEqual(await found, { sizeBytes: 900, link: undefined })
+    assert.deepEqual(await found, { sizeBytes: 900, link: undefined, private: false })
   })
 
   test('the origin is asked under a lease, which is given back whatever it says', async () => {
@@ -135,7 +135,7 @@ describe('SizeFinder', () => {
     await node.clock.advanceAsync(999)
     assert.equal(found, undefined)
     await node.clock.advanceAsync(1)
-    assert.deepEqual(await done, { sizeBytes: 700, link: undefined })
+    assert.deepEqual(await done, { sizeBytes: 700, link: undefined, private: false })
   })
 
   test('neither a distrusted peer nor one that names too much is believed', async () => {
@@ -146,7 +146,7 @@ describe('SizeFinder', () => {
     await node.clock.advanceAsync(0)
     if (first) finder.receive(first.entry, holds(500))
     if (second) finder.receive(second.entry, holds(1001))
-    assert.deepEqual(await found, { sizeBytes: 700, link: undefined })
+    assert.deepEqual(await found, { sizeBytes: 700, link: undefined, private: false })
   })
 
   test('a link that opens meanwhile is asked too', async () => {
@@ -157,7 +157,7 @@ describe('SizeFinder', () => {
     finder.attach(entry)
     assert.equal(link.sent.length, 1)
     finder.receive(entry, holds(9))
-    assert.deepEqual(await found, { sizeBytes: 9, link: 3 })
+    assert.deepEqual(await found, { sizeBytes: 9, link: 3, private: false })
   })
 
   test('nothing larger than what was asked for is accepted of the origin either', async () => {
