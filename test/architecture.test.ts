@@ -15,7 +15,7 @@ const layers: readonly (readonly string[])[] = [
   ['core'],
   ['wire', 'engine', 'traffic', 'trust'],
   ['store', 'oci', 'discovery', 'net', 'metrics'],
-  ['swarm'],
+  ['swarm', 'backends'],
   ['mirror', 'cli'],
 ]
 
@@ -47,8 +47,8 @@ describe('architecture', () => {
     assert.deepEqual(importersOf(pattern).filter((path) => !/^(net|discovery)\//.test(path)), [])
   })
 
-  test('only storage, credentials, layouts, identities, bans, testing and the CLI touch files', () => {
-    const allowed = /^(store\/fs-|oci\/(fs-|credential)|net\/(identity|ban-file)|testing\/|cli\/)/
+  test('only storage, backends, credentials, layouts, identities, bans, testing and the CLI touch files', () => {
+    const allowed = /^(store\/fs-|backends\/|oci\/(fs-|credential)|net\/(identity|ban-file)|testing\/|cli\/)/
     assert.deepEqual(importersOf(/^node:fs/).filter((path) => !allowed.test(path)), [])
   })
 
