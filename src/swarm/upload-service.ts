@@ -1,3 +1,4 @@
+import { StoreError, type StoreErrorCode } from '../core/errors.ts'
 import { pieceRange } from '../core/piece-layout.ts'
 import { UploadQueue, uploadRank, type UploadRequest } from '../engine/upload-queue.ts'
 import type { IncomingRequest } from '../net/link.ts'
@@ -6,6 +7,9 @@ import { limits } from '../wire/protocol.ts'
 import type { BlobSession } from './blob-session.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 import { UploadWatch } from './upload-watch.ts'
+
+/** Of a blob that the store had, and that it has no more. */
+const goneCodes: ReadonlySet<StoreErrorCode> = new Set(['ERR_STORE_NOT_FOUND', 'ERR_STORE_CORRUPT'])
 
 interface Pending {
   readonly entry: LinkEntry
@@ -31,10 +35,13 @@ export class UploadService {
   /** Of pieces that are being served. */
   #heldBytes = 0
   readonly served: ServedBytes = { served: 0, servedWhileIncomplete: 0 }
+  readonly #lost: (session: BlobSession) => void
   #nextId = 1
 
-  constructor(context: SwarmContext) {
+  /** @param lost - hears of whole blobs that are not in the store any more */
+  constructor(context: SwarmContext, lost: (session: BlobSession) => void = () => {}) {
     this.#context = context
+    this.#lost = lost
     this.#watch = new UploadWatch(context.clock, {
       stalled: (id) => {
         this.#queue.stalled(id)
@@ -106,6 +113,7 @@ export class UploadService {
       if (incoming.signal.aborted) return
       this.#context.logger.info('a piece could not be served', { digest: incoming.digest, error })
       incoming.absent()
+      if (session.complete && error instanceof StoreError && goneCodes.has(error.code)) this.#lost(session)
     }
   }
 

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, test } from 'vitest'
+import { DockerRegistry } from '../docker-registry.ts'
+import { describeAsRoot, describeWith, run } from '../tools.ts'
+import { openCtr, openCtrByDefault } from './containerd.ts'
+import { whyNoContainers } from './container-check.ts'
+import { openBuildah, openPodman, openSkopeo } from './containers-image.ts'
+import { openDocker } from './docker.ts'
+import { registryName, type Engine, type EngineInit } from './engine.ts'
+import { MirrorProcess } from './mirror-process.ts'
+import { architectures, buildImage, buildIndex, push, type RealImage } from './real-images.ts'
+
+interface EngineCase {
+  readonly programs: readonly string[]
+  readonly open: (init: EngineInit) => Promise<Engine>
+  /** Asks over and over before it says that there is no such tag: one engine of its kind shows what becomes of that. */
+  readonly patient?: boolean
+}
+
+const engines: Readonly<Record<string, EngineCase>> = {
+  skopeo: { programs: ['skopeo'], open: openSkopeo },
+  podman: { programs: ['podman', 'runc'], open: openPodman, patient: true },
+  buildah: { programs: ['buildah'], open: openBuildah, patient: true },
+  'ctr with a file for the registry': { programs: ['containerd', 'ctr', 'runc'], open: openCtr },
+  'ctr with a file for all registries': { programs: ['containerd', 'ctr', 'runc'], open: openCtrByDefault },
+  docker: { programs: ['containerd', 'dockerd', 'runc'], open: openDocker },
+}
+
+describeWith(['docker-registry', 'skopeo', 'umoci', 'buildah', 'busybox'], 'engines that pull through a mirror', () => {
+  const registryNames = [registryName, 'docker.io']
+  const resources = new AsyncDisposableStack()
+  let directory = ''
+  let images: readonly RealImage[] = []
+  /** Up all the time. */
+  let registry: DockerRegistry
+  /** Stopped as soon as the seed has everything. */
+  let stopped: DockerRegistry
+  let seed: MirrorProcess
+  /** Of a node that reaches the registry. */
+  let online: MirrorProcess
+  let noContainers: string | undefined
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'damselfly-engines-'))
+    resources.defer(() => rm(directory, { recursive: true, force: true }))
+    const [image, index] = [await buildImage(directory, 'test/app'), await buildIndex(directory, 'test/multi')]
+    images = [image, index]
+    const start = async (name: string): Promise<DockerRegistry> => {
+      mkdirSync(join(directory, name))
+      const started = resources.use(await DockerRegistry.start(join(directory, name)))
+      for (const image of images) await push(image, started.host)
+      return started
+    }
+    registry = await start('registry')
+    stopped = await start('stopped')
+    const seeds = [
+      { reference: `${registryName}/${image.repository}:v1` },
+      ...architectures.map((each) => ({ reference: `${registryName}/${index.repository}:v1`, platform: `linux/${each}` })),
+    ]
+    seed = resources.use(await MirrorProcess.start({ directory: join(directory, 'seed'), registryUrl: `http://${stopped.host}`, registryNames, seeds }))
+    await stopped.stop()
+    online = resources.use(await startMirror('online', registry))
+    noContainers = await whyNoContainers(directory)
+    if (noContainers !== undefined) console.log(`skipped: containers of pulled images: this machine runs none: ${noContainers}`)
+  })
+  afterAll(() => resources.disposeAsync())
+
+  /** A node without blobs, and its mirror. */
+  async function startMirror(name: string, { host }: DockerRegistry): Promise<MirrorProcess> {
+    return MirrorProcess.start({ directory: join(directory, name), registryUrl: `http://${host}`, registryNames, peers: seed.addresses })
+  }
+
+  async function openEngine(name: string, mirror: MirrorProcess, { host }: DockerRegistry): Promise<Engine> {
+    const engineDirectory = await mkdtemp(join(directory, 'engine-'))
+    return engines[name]!.open({ directory: engineDirectory, mirror: mirror.host, registry: host })
+  }
+
+  async function assertPulled(engine: Engine, image: RealImage, reference: string): Promise<void> {
+    const digests = await engine.digestsOf(reference)
+    const right: readonly string[] = [image.digest, image.manifest, image.config]
+    assert.ok(digests.length > 0 && digests.every((digest) => right.includes(digest)), `${digests.join()} of ${right.join()}`)
+    if (!engine.echo || noContainers !== undefined) return
+    assert.equal(await engine.echo(reference, 'hello'), 'hello\n')
+  }
+
+  for (const [name, { programs, patient = false }] of Object.entries(engines)) {
+    const describeEngine = name === 'skopeo' ? describeWith : describeAsRoot
+    describeEngine(programs, name, () => {
+      test('pulls by tag what the registry has', async () => {
+        await using engine = await openEngine(name, online, registry)
+        for (const image of images) {
+          const reference = `${image.repository}:v1`
+          await engine.pull(reference)
+          await assertPulled(engine, image, reference)
+        }
+      })
+
+      test('pulls by digest what a node seeds while the registry is stopped, and fails with a tag that nobody resolves', async () => {
+        await using mirror = await startMirror(`${name}-by-digest`, stopped)
+        await using engine = await openEngine(name, mirror, stopped)
+        for (const image of images) {
+          const reference = `${image.repository}@${image.digest}`
+          await engine.pull(reference)
+          await assertPulled(engine, image, reference)
+        }
+        const answer = await fetch(`${mirror.url}/v2/test/app/manifests/v1`)
+        assert.equal(answer.status, 502)
+        if (!patient) await assert.rejects(engine.pull('test/app:v1'))
+      })
+    })
+  }
+
+  describeWith(['aria2c'], 'aria2', () => {
+    test('takes one blob by four ranges at once while the registry is stopped', async () => {
+      await using mirror = await startMirror('aria2', stopped)
+      const [image] = images
+      assert.ok(image)
+      const { layers } = JSON.parse(readFileSync(join(image.layout, 'blobs', 'sha256', image.manifest.slice(7)), 'utf8'))
+      const { digest }: { digest: string } = layers.toSorted((a: { size: number }, b: { size: number }) => b.size - a.size)[0]
+      const url = `${mirror.url}/v2/${registryName}/${image.repository}/blobs/${digest}`
+      const flags = ['-x4', '-s4', '-k1M', '--no-conf', '--quiet', `--checksum=sha-256=${digest.slice(7)}`, `--dir=${directory}`, '--out=blob']
+      await run('aria2c', [...flags, url])
+      assert.equal(createHash('sha256').update(readFileSync(join(directory, 'blob'))).digest('hex'), digest.slice(7))
+    })
+  })
+})
