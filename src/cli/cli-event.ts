@@ -2,7 +2,7 @@ import type { Descriptor, Digest, TransferStats } from '../index.ts'
 
 /** A line of output. With `--json` it is printed as it is here; field names and codes stay within a major version. */
 export type CliEvent =
-  | { readonly event: 'ready'; readonly peerId: string; readonly addresses: readonly string[] }
+  | { readonly event: 'ready'; readonly peerId: string; readonly addresses: readonly string[]; readonly mirror?: string }
   | { readonly event: 'seeding'; readonly digest: Digest; readonly addresses: readonly string[] }
   | { readonly event: 'progress'; readonly digest: Digest; readonly bytes: TransferStats['bytes'] }
   | ({ readonly event: 'done'; readonly digest: Digest } & TransferStats)

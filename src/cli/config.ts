@@ -15,6 +15,13 @@ export type DiscoveryChoice =
   | { readonly kind: 'mdns' }
   | { readonly kind: 'dns'; readonly host: string }
 
+/** A registry that `--upstream` names. */
+export interface UpstreamChoice {
+  readonly registry: string
+  /** Where it answers, if not at its name. */
+  readonly url?: string
+}
+
 /** What a command runs with: flags, environment and defaults as one. */
 export interface Settings {
   readonly storeDir: string
@@ -29,6 +36,15 @@ export interface Settings {
   readonly supernodes: readonly string[]
   readonly trustedRanges: readonly string[]
   readonly location: { readonly region?: string; readonly zone?: string; readonly rack?: string }
+  /** For `serve`, where a mirror listens; for `configure`, where it answers. As given: each reads it in its own way. */
+  readonly mirror: string | undefined
+  readonly upstreams: readonly UpstreamChoice[]
+  readonly mirrorAuth: 'node' | 'passthrough'
+  /** What stands for `/` in `configure`. */
+  readonly root: string
+  readonly dryRun: boolean
+  readonly undo: boolean
+  readonly writeConfig: boolean
   /** Folder that `pull` writes to. */
   readonly to: string | undefined
   readonly json: boolean
@@ -57,6 +73,13 @@ export function readSettings(given: GivenFlags, env: Environment): Settings {
     supernodes: list('supernode').map((address) => checked(address, multiaddr)),
     trustedRanges: list('trusted-range').map((range) => checked(range, addressRange)),
     location: readLocation(text),
+    mirror: text('mirror')?.value,
+    upstreams: list('upstream').map(readUpstream),
+    mirrorAuth: readChoice(text('mirror-auth'), ['node', 'passthrough']),
+    root: text('root')?.value ?? '/',
+    dryRun: enabled('dry-run'),
+    undo: enabled('undo'),
+    writeConfig: enabled('write-config'),
     to: text('to')?.value,
     json: enabled('json'),
     verbose: enabled('verbose'),
@@ -153,6 +176,16 @@ function readChoice<Word extends string>(given: Sourced | undefined, words: read
   const word = words.find((each) => each === given.value)
   if (word !== undefined) return word
   throw badValue(given, `write ${words.join(' or ')}`)
+}
+
+function readUpstream(given: Sourced): UpstreamChoice {
+  const [, registry = '', url] = /^([^=]*)(?:=(.*))?$/.exec(given.value) ?? []
+  const isUrl = url === undefined || (/^https?:\/\/[^/@?#]+(?:\/[^@?#]*)?$/.test(url) && URL.canParse(url))
+  if (!hostName.pattern.test(registry) || !isUrl) {
+    // Not what was written: an address may have a password in it.
+    throw new InvalidArgumentError(`${given.from} is not of the form REGISTRY or REGISTRY=URL, like reg.example.com=https://10.0.0.7:5000, with no user in it`)
+  }
+  return url === undefined ? { registry } : { registry, url }
 }
 
 function readLocation(text: (name: FlagName) => Sourced | undefined): Settings['location'] {

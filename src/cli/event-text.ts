@@ -5,7 +5,7 @@ import type { CliEvent, InspectedEvent } from './cli-event.ts'
 export function printEvent(event: CliEvent): string {
   switch (event.event) {
     case 'ready':
-      return [`node ${event.peerId} is ready; stop it with Ctrl-C`, ...reachableAt(event.addresses)].join('\n')
+      return [`node ${event.peerId} is ready; stop it with Ctrl-C`, ...reachableAt(event.addresses), ...(event.mirror ? [`registry mirror at ${event.mirror}`] : [])].join('\n')
     case 'seeding':
       return [`seeding ${event.digest}; stop with Ctrl-C`, ...reachableAt(event.addresses)].join('\n')
     case 'progress':

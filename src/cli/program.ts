@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { CommandContext } from './command-context.ts'
 import { readSettings, type GivenFlags } from './config.ts'
-import { commonFlags, envName, toFlag, type Flag } from './flags.ts'
+import { commonFlags, envName, mirrorFlags, toFlag, type Flag } from './flags.ts'
 import { Output, type OutputInit } from './output.ts'
 
 /** What commands need of the process. */
@@ -46,8 +46,8 @@ const verbs: readonly Verb[] = [
   },
   {
     name: 'serve',
-    help: 'run a node that helps others to find each other and offers what its store holds, until interrupted',
-    flags: commonFlags,
+    help: 'run a node that helps others to find each other and offers what its store holds, and a registry mirror with --mirror, until interrupted',
+    flags: [...mirrorFlags, ...commonFlags],
     load: async () => (await import('./command/serve.ts')).serve,
   },
   {

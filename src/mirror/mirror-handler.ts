@@ -4,6 +4,7 @@ import { BlobHandler } from './blob-handler.ts'
 import type { CallerAccess } from './caller-access.ts'
 import { parseDistributionPath, type DistributionRequest } from './distribution-path.ts'
 import { refusalAnswer, refusalOf } from './error-answer.ts'
+import { healthAnswer } from './health.ts'
 import { LoopGuard } from './loop-guard.ts'
 import { ManifestHandler, type Place } from './manifest-handler.ts'
 import { oneChunk, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
@@ -22,6 +23,8 @@ export interface MirrorHandlerInit {
   readonly loops: LoopGuard
   /** Asks for each caller what he may have; without it, callers have what this node has. */
   readonly callers?: CallerAccess | undefined
+  /** Whether the mirror still takes requests. */
+  readonly isOpen: () => boolean
 }
 
 /** Turns requests of the pull API into answers, whatever server they come in by. */
@@ -46,6 +49,8 @@ export class MirrorHandler {
   async #answerOnce(request: MirrorRequest): Promise<MirrorAnswer> {
     const refusal = refuse(request)
     if (refusal) return refusalAnswer(refusal)
+    const health = await healthAnswer(request, this.#init)
+    if (health) return health
     const parsed = parseDistributionPath(request.target)
     if (parsed instanceof Refusal) return refusalAnswer(parsed)
     const { request: asked, namespace } = parsed

@@ -65,6 +65,14 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
     return this.#node.node.getMultiaddrs().map(String)
   }
 
+  /**
+   * False as soon as it is being closed.
+   * @internal
+   */
+  get isOpen(): boolean {
+    return !this.#node.calls.closing.aborted
+  }
+
   /** Where bytes live. */
   get store(): PieceStore {
     return this.#node.context.store

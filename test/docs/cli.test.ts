@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'vitest'
-import { commonFlags, envName, toFlag } from '../../src/cli/flags.ts'
+import { commonFlags, envName, mirrorFlags, toFlag } from '../../src/cli/flags.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8')
 const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
 
 describe('docs/cli.md', () => {
-  for (const { name, value } of [toFlag, ...commonFlags]) {
+  for (const { name, value } of [toFlag, ...mirrorFlags, ...commonFlags]) {
     test(`has --${name} and its variable`, () => {
       const written = value?.replaceAll('|', '\\|')
       assert.match(page, new RegExp(`--${name}\\b`))
