@@ -128,6 +128,7 @@ export type { ByteRange } from './core/byte-range.ts'
 export type { AbortOptions } from './core/options.ts'
 export type { Clock } from './core/clock.ts'
 export type { Random } from './core/random.ts'
+export { Secret } from './core/secret.ts'
 export type { Logger } from './core/log.ts'
 
 // Errors

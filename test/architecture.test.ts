@@ -82,6 +82,30 @@ describe('architecture', () => {
     assert.deepEqual(wrong, [])
   })
 
+  test('certificates are verified but for hosts that the user named', () => {
+    const lines = files.flatMap(({ path, text }) =>
+      withoutComments(text).split('\n').filter((line) => /rejectUnauthorized|NODE_TLS|checkServerIdentity/.test(line)).map((line) => `${path}: ${line.trim()}`),
+    )
+    assert.deepEqual(lines, ['oci/connector.ts: rejectUnauthorized: !trust?.insecure,'])
+  })
+
+  test('nothing is printed behind the back of the user', () => {
+    const wrong = files.filter(({ text }) => /\bconsole\b/.test(withoutComments(text))).map(({ path }) => path)
+    assert.deepEqual(wrong, [])
+  })
+
+  test('secrets leave where they are used, and never as part of a text', () => {
+    const uses = files.flatMap(({ path, text }) =>
+      withoutComments(text).split('\n').filter((line) => line.includes('.reveal()')).map((line) => ({ path, line: line.trim() })),
+    )
+    const users = /^(oci\/(credential|http-client|http-origin|registries|registry-authorizer|token-source)|net\/(identity|libp2p-node)|discovery\/topic-key)\.ts$/
+    assert.deepEqual(uses.filter(({ path }) => !users.test(path)), [])
+    // What is made of them is a secret again, or the one file that holds it.
+    const texts = uses.filter(({ line }) => /`[^`]*\.reveal\(\)[^`]*`/.test(line) && !line.includes('new Secret('))
+    assert.deepEqual(texts.map(({ path }) => path), ['net/identity.ts', 'oci/credential.ts'])
+    assert.deepEqual(uses.filter(({ line }) => /logger|Error\(|emit\(|metrics/.test(line)), [])
+  })
+
   test('every setting of a node is read', () => {
     const init = files.find(({ path }) => path === 'swarm/swarm-init.ts')?.text ?? ''
     const names = [...init.matchAll(/^ {2}(\w+)\??:/gm)].map((match) => match[1])

@@ -7,6 +7,9 @@ export type CliEvent =
   | { readonly event: 'progress'; readonly digest: Digest; readonly bytes: TransferStats['bytes'] }
   | ({ readonly event: 'done'; readonly digest: Digest } & TransferStats)
   | InspectedEvent
+  | { readonly event: 'withheld'; readonly repository?: string | undefined; readonly digest: Digest; readonly advice: string }
+  | { readonly event: 'granted'; readonly grant: string; readonly issuer: string; readonly peerId: string; readonly match: string }
+  | { readonly event: 'issuer'; readonly issuer: string }
   | { readonly event: 'error'; readonly code: string; readonly message: string }
 
 /** What `inspect` prints. Sizes are in bytes. */

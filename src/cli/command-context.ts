@@ -1,10 +1,13 @@
-import type { Settings } from './config.ts'
+import type { Environment, GivenFlags, Settings } from './config.ts'
 import type { Output } from './output.ts'
 
 /** What every command works with. */
 export interface CommandContext {
   readonly settings: Settings
   readonly output: Output
+  /** For a command with settings of its own. */
+  readonly given: GivenFlags
+  readonly env: Environment
   /** Aborted when the process is to end. */
   readonly signal: AbortSignal
 }

@@ -22,6 +22,12 @@ export interface UpstreamChoice {
   readonly url?: string
 }
 
+/** What one `--share` says. */
+export interface Share {
+  readonly match: string
+  readonly access: 'public' | 'network' | 'never' | { readonly grant: { readonly issuers: readonly string[] } }
+}
+
 /** What a command runs with: flags, environment and defaults as one. */
 export interface Settings {
   readonly storeDir: string
@@ -29,6 +35,10 @@ export interface Settings {
   readonly peers: readonly string[]
   readonly discovery: readonly DiscoveryChoice[]
   readonly networkKeyFile: string | undefined
+  readonly allowedPeers: readonly string[]
+  readonly shares: readonly Share[]
+  readonly grantFile: string | undefined
+  readonly identityFile: string | undefined
   readonly platform: string | undefined
   readonly insecureHosts: readonly string[]
   readonly origin: 'auto' | 'never'
@@ -66,6 +76,10 @@ export function readSettings(given: GivenFlags, env: Environment): Settings {
     peers: list('peer').map((address) => checked(address, multiaddr)),
     discovery: readDiscovery(list('discovery')),
     networkKeyFile: text('network-key-file')?.value,
+    allowedPeers: list('allow-peer').map(({ value }) => value),
+    shares: list('share').map(readShare),
+    grantFile: text('grant-file')?.value,
+    identityFile: text('identity-file')?.value,
     platform: optionally(text('platform'), (platform) => checked(platform, platformName)),
     insecureHosts: list('insecure').map((host) => checked(host, hostName)),
     origin: readChoice(text('origin'), ['auto', 'never']),
@@ -83,6 +97,26 @@ export function readSettings(given: GivenFlags, env: Environment): Settings {
     to: text('to')?.value,
     json: enabled('json'),
     verbose: enabled('verbose'),
+  }
+}
+
+/** What `grant` runs with. */
+export interface GrantSettings {
+  readonly keyFile: string | undefined
+  readonly isNew: boolean
+  readonly peerId: string | undefined
+  readonly match: string | undefined
+  readonly ttlMs: number | undefined
+}
+
+/** Likewise for the flags of `grant`. `DAMSELFLY_PEER` has the addresses of peers, and is not looked at. */
+export function readGrantSettings(given: GivenFlags, env: Environment): GrantSettings {
+  return {
+    keyFile: readText('key', given.key, env)?.value,
+    isNew: readSwitch('new', given.new, env),
+    peerId: readText('peer', given.peer, {})?.value,
+    match: readText('match', given.match, env)?.value,
+    ttlMs: optionally(readText('ttl', given.ttl, env), readTime),
   }
 }
 
@@ -188,9 +222,25 @@ function readUpstream(given: Sourced): UpstreamChoice {
   return url === undefined ? { registry } : { registry, url }
 }
 
+function readShare(given: Sourced): Share {
+  const [, match = '', word = ''] = /^([^=]+)=(.+)$/.exec(given.value) ?? []
+  if (word === 'public' || word === 'network' || word === 'never') return { match, access: word }
+  const [, issuers] = /^grant:([\w+-]+)$/.exec(word) ?? []
+  if (issuers !== undefined) return { match, access: { grant: { issuers: issuers.split('+') } } }
+  throw badValue(given, 'write MATCH=public, MATCH=network, MATCH=never or MATCH=grant:ISSUER, like registry.example/team/**=network')
+}
+
 function readLocation(text: (name: FlagName) => Sourced | undefined): Settings['location'] {
   const [region, zone, rack] = [text('region')?.value, text('zone')?.value, text('rack')?.value]
   return { ...(region && { region }), ...(zone && { zone }), ...(rack && { rack }) }
+}
+
+const unitMs = { s: 1000, m: 60_000, h: 3_600_000 } as const
+
+function readTime(given: Sourced): number {
+  const [, count, unit] = /^(\d{1,6})([smh])$/.exec(given.value) ?? []
+  if (unit === 's' || unit === 'm' || unit === 'h') return Number(count) * unitMs[unit]
+  throw badValue(given, 'write a number with s, m or h, like 30m')
 }
 
 function cacheHome(env: Environment): string {

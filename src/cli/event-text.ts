@@ -14,6 +14,12 @@ export function printEvent(event: CliEvent): string {
       return [`${event.digest} ${printTransfer(event)}`, ...event.peers.map(printShare)].join('\n')
     case 'inspected':
       return printInspected(event)
+    case 'withheld':
+      return `withheld from all peers: ${event.repository ?? event.digest}; ${event.advice}`
+    case 'granted':
+      return event.grant
+    case 'issuer':
+      return event.issuer
     case 'error':
       return event.message
   }

@@ -13,6 +13,14 @@ export type FlagName =
   | 'peer'
   | 'discovery'
   | 'network-key-file'
+  | 'allow-peer'
+  | 'share'
+  | 'grant-file'
+  | 'identity-file'
+  | 'key'
+  | 'match'
+  | 'ttl'
+  | 'new'
   | 'platform'
   | 'insecure'
   | 'origin'
@@ -124,6 +132,29 @@ export const commonFlags: readonly Flag[] = [
     help: 'file with the key of a closed network, as openssl rand -hex 32 prints it; nodes without the key cannot connect',
   },
   {
+    name: 'allow-peer',
+    value: 'ID',
+    repeatable: true,
+    help: 'peer id of a node that may connect; all others may not, and those that may share private images too',
+  },
+  {
+    name: 'share',
+    value: 'MATCH=ACCESS',
+    repeatable: true,
+    help: 'who may read the blobs of which repositories: public, network, never, or grant:ISSUER+ISSUER; the first that matches decides',
+  },
+  {
+    name: 'grant-file',
+    value: 'FILE',
+    help: 'file with grants for this node, one a line, as damselfly grant prints them',
+  },
+  {
+    name: 'identity-file',
+    value: 'FILE',
+    help: 'file with this node\'s private key, made if absent, so that its peer id stays the same',
+    byDefault: 'serve keeps one in its store, other commands have a new identity each time',
+  },
+  {
     name: 'platform',
     value: 'OS/ARCH[/VARIANT]',
     help: 'which image of a multi-platform one',
@@ -164,6 +195,16 @@ export const commonFlags: readonly Flag[] = [
   { name: 'zone', value: 'NAME', help: 'zone within the region' },
   { name: 'rack', value: 'NAME', help: 'rack within the zone' },
   ...outputFlags,
+]
+
+/** The flags of `grant`. */
+export const grantFlags: readonly Flag[] = [
+  { name: 'key', value: 'FILE', help: 'file with the Ed25519 private key to sign with, PEM, mode 0600' },
+  { name: 'new', help: 'make that key, in a file that does not exist yet' },
+  { name: 'peer', value: 'ID', help: 'peer id of the node that may read; on the command line only' },
+  { name: 'match', value: 'PATTERN', help: 'repositories that it may read, like registry.example/team/**' },
+  { name: 'ttl', value: 'TIME', help: 'how long, from now, like 90s, 30m or 12h; 24h at most', byDefault: '1h' },
+  ...commonFlags.filter(({ name }) => name === 'json' || name === 'verbose'),
 ]
 
 /** The environment variable that stands in for a flag: `DAMSELFLY_NETWORK_KEY_FILE`. */

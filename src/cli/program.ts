@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { CommandContext } from './command-context.ts'
 import { readSettings, type GivenFlags } from './config.ts'
-import { commonFlags, envName, mirrorFlags, toFlag, type Flag } from './flags.ts'
+import { commonFlags, envName, grantFlags, mirrorFlags, toFlag, type Flag } from './flags.ts'
 import { Output, type OutputInit } from './output.ts'
 
 /** What commands need of the process. */
@@ -57,6 +57,12 @@ const verbs: readonly Verb[] = [
     flags: commonFlags,
     load: async () => (await import('./command/inspect.ts')).inspect,
   },
+  {
+    name: 'grant',
+    help: 'sign a grant: a node may read private images of some repositories for a while; or make the key for that',
+    flags: grantFlags,
+    load: async () => (await import('./command/grant.ts')).grant,
+  },
 ]
 
 const footer = `
@@ -87,10 +93,11 @@ function addVerb(program: Command, verb: Verb, init: ProgramInit): void {
   if (verb.argument) command.argument(`<${verb.argument.name}>`, verb.argument.help)
   for (const flag of verb.flags) command.addOption(toOption(flag))
   command.action(async () => {
-    const settings = readSettings(givenFlags(command), init.env)
+    const given = givenFlags(command)
+    const settings = readSettings(given, init.env)
     const output = new Output({ ...settings, stdout: init.stdout, stderr: init.stderr })
     const run = await verb.load()
-    await run({ settings, output, signal: init.signal }, command.args[0] ?? '')
+    await run({ settings, output, given, env: init.env, signal: init.signal }, command.args[0] ?? '')
   })
 }
 

@@ -12,29 +12,35 @@ import {
   RequestError,
   type DiscoveryPlugin,
   type Logger,
+  type NetworkOptions,
   type Swarm,
+  type WithheldEvent,
 } from '../index.ts'
 import type { Settings } from './config.ts'
 
 /**
  * Opens a node for as long as `use` takes, and closes all of it, whichever way that ends.
  *
- * @param options - `keepIdentity` gives it the peer id that it had in this store before; not for nodes that may run beside another one
+ * @param options - `keepIdentity` gives it the peer id that it had in this store before; not for nodes that may run beside another one.
+ * `onWithheld` is told what nobody may read
  */
 export async function withSwarm<Result>(
   settings: Settings,
   logger: Logger,
   use: (swarm: Swarm) => Promise<Result>,
-  options: { keepIdentity?: boolean } = {},
+  options: { keepIdentity?: boolean; onWithheld?: (event: WithheldEvent) => void } = {},
 ): Promise<Result> {
   const { listen, location, origin, role, supernodes, trustedRanges } = settings
-  const network = settings.networkKeyFile === undefined ? undefined : { key: await readKey(settings.networkKeyFile) }
+  const network = await networkOf(settings)
+  const grants = settings.grantFile === undefined ? undefined : await readGrants(settings.grantFile)
   await using store = await PieceStore.open(fsBackend(settings.storeDir))
   await using resolver = new ManifestResolver({ registries: insecureRegistries(settings.insecureHosts) })
   await using swarm = await createSwarm({
     store,
     resolver,
     network,
+    sharing: { rules: settings.shares },
+    grants,
     listen,
     location,
     origin,
@@ -43,9 +49,10 @@ export async function withSwarm<Result>(
     ...(trustedRanges.length > 0 && { limits: { trustedRanges } }),
     logger,
     banFile: join(settings.storeDir, 'bans.json'),
-    identityFile: options.keepIdentity ? join(settings.storeDir, 'identity') : undefined,
+    identityFile: settings.identityFile ?? (options.keepIdentity ? join(settings.storeDir, 'identity') : undefined),
     discovery: discoveryPlugins(settings),
   })
+  swarm.addEventListener('sharing:withheld', ({ detail }) => options.onWithheld?.(detail))
   return await use(swarm)
 }
 
@@ -65,6 +72,23 @@ function discoveryPlugins({ discovery, peers: addresses }: Settings): DiscoveryP
 
 function insecureRegistries(hosts: readonly string[]): Record<string, { insecure: true }> {
   return Object.fromEntries(hosts.map((host) => [host, { insecure: true }]))
+}
+
+async function networkOf({ networkKeyFile, allowedPeers }: Settings): Promise<NetworkOptions | undefined> {
+  if (networkKeyFile === undefined && allowedPeers.length === 0) return undefined
+  return {
+    ...(networkKeyFile !== undefined && { key: await readKey(networkKeyFile) }),
+    ...(allowedPeers.length > 0 && { allowPeers: allowedPeers }),
+  }
+}
+
+async function readGrants(file: string): Promise<string[]> {
+  try {
+    const lines = (await readFile(file, 'utf8')).split('\n')
+    return lines.map((line) => line.trim()).filter((line) => line !== '')
+  } catch (cause) {
+    throw new RequestError('ERR_REQUEST_OPTION', `the grant file ${file} cannot be read: put there what damselfly grant prints`, { cause })
+  }
 }
 
 async function readKey(file: string): Promise<string> {

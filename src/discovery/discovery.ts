@@ -4,6 +4,7 @@ import type { Digest } from '../core/digest.ts'
 import type { Logger } from '../core/log.ts'
 import type { AbortOptions } from '../core/options.ts'
 import type { Random } from '../core/random.ts'
+import type { Secret } from '../core/secret.ts'
 import type { Libp2pNode } from '../net/libp2p-node.ts'
 
 /**
@@ -52,7 +53,7 @@ export interface DiscoveryContext {
   readonly random: Random
   readonly logger: Logger
   /** 32 bytes that the members of a closed network share. */
-  readonly networkKey?: Uint8Array | undefined
+  readonly networkKey?: Secret<Uint8Array> | undefined
   /**
    * Asks the swarm to link to a peer that is worth having whatever the topic. Resolves to whether there is a link to
    * it now. Soft state: ask again as long as the peer is worth having.

@@ -8,6 +8,8 @@ export interface UploadRequest {
   readonly link: LinkId
   readonly digest: Digest
   readonly piece: number
+  /** The peer has taken a piece before, and takes what it is sent. */
+  readonly proven?: boolean | undefined
 }
 
 /**
@@ -15,6 +17,8 @@ export interface UploadRequest {
  * back, and 1.11 where they do not); with eight they do not (1.12 and 1.13), and what is offered to one peer goes first in any case.
  */
 const uploadsInService = 8
+/** Of those, as many are for peers that have not taken anything yet, where others wait: they may be about to take nothing. */
+const strangersInService = 4
 /** Requests that wait, over all peers. Beyond it a peer is told to come back. */
 const maxWaiting = 256
 /** What a peer is told to wait, per request before it. */
@@ -36,7 +40,7 @@ export function uploadRank(state: SessionState, link: LinkId, piece: number): nu
 /** Fair order of what peers asked for, over all blobs of this node. */
 export class UploadQueue {
   readonly #waiting: UploadRequest[] = []
-  readonly #serving = new Map<number, LinkId>()
+  readonly #serving = new Map<number, UploadRequest>()
   /** Those of them whose peer takes nothing: they are in nobody's way. */
   readonly #stalled = new Set<number>()
   readonly #perLink: number
@@ -75,16 +79,17 @@ export class UploadQueue {
   next(rank: (request: UploadRequest) => number): UploadRequest | undefined {
     if (this.#serving.size - this.#stalled.size >= uploadsInService || this.#waiting.length === 0) return undefined
     const stuck = this.#stuckLinks()
+    const provenOnly = this.#keepsStrangersBack(stuck)
     const isFair = this.#turns++ % fairEvery === 0
     let chosen: number | undefined
     let best = Infinity
     for (const [index, request] of this.#waiting.entries()) {
-      if (stuck.has(request.link)) continue
+      if (stuck.has(request.link) || (provenOnly && !request.proven)) continue
       const value = isFair ? index : rank(request)
       if (chosen === undefined || value < best) [best, chosen] = [value, index]
     }
     const [request] = chosen === undefined ? [] : this.#waiting.splice(chosen, 1)
-    if (request) this.#serving.set(request.id, request.link)
+    if (request) this.#serving.set(request.id, request)
     return request
   }
 
@@ -96,11 +101,17 @@ export class UploadQueue {
     if (index >= 0) this.#waiting.splice(index, 1)
   }
 
+  #keepsStrangersBack(stuck: ReadonlySet<LinkId>): boolean {
+    let strangers = 0
+    for (const { id, proven } of this.#serving.values()) if (!proven && !this.#stalled.has(id)) strangers++
+    return strangers >= strangersInService && this.#waiting.some(({ link, proven }) => proven && !stuck.has(link))
+  }
+
   #stuckLinks(): ReadonlySet<LinkId> {
     const stuck = new Set<LinkId>()
     for (const id of this.#stalled) {
-      const link = this.#serving.get(id)
-      if (link !== undefined) stuck.add(link)
+      const request = this.#serving.get(id)
+      if (request) stuck.add(request.link)
     }
     return stuck
   }

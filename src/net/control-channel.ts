@@ -14,9 +14,13 @@ export interface ControlReceiver {
   closed(error: PeerError | undefined, byPeer: boolean): void
 }
 
+/** A peer with more than this unread goes when all of them together leave too much. */
+const largeBacklogBytes = 256 * 1024
+
 /** The frames of a control stream, both ways. */
 export class ControlChannel {
   readonly #stream: Libp2pStream
+  readonly #isCrowded: () => boolean
   readonly #decoder = new FrameDecoder(controlMessages)
   #receiver: ControlReceiver
   #queued: Uint8Array[] = []
@@ -24,7 +28,9 @@ export class ControlChannel {
   #flushing = false
   #closed = false
 
-  constructor(stream: Libp2pStream, receiver: ControlReceiver) {
+  /** @param isCrowded - whether what waits for all peers together is too much */
+  constructor(stream: Libp2pStream, receiver: ControlReceiver, isCrowded: () => boolean = () => false) {
+    this.#isCrowded = isCrowded
     this.#stream = stream
     this.#receiver = receiver
     stream.addEventListener('message', this.#onMessage)
@@ -38,13 +44,19 @@ export class ControlChannel {
     this.#receiver = receiver
   }
 
+  /** Bytes that wait to be sent. */
+  get backlogBytes(): number {
+    return this.#closed ? 0 : this.#queuedBytes + this.#stream.writeBufferLength
+  }
+
   /** Queues a message. Those of one turn leave together: each send costs a noise message and a system call. */
   send(message: ControlMessage): void {
     if (this.#closed) return
     const frame = encodeFrame(message)
     this.#queued.push(frame)
     this.#queuedBytes += frame.byteLength
-    if (this.#queuedBytes + this.#stream.writeBufferLength > limits.controlBacklogBytes) {
+    const { backlogBytes } = this
+    if (backlogBytes > limits.controlBacklogBytes || (backlogBytes > largeBacklogBytes && this.#isCrowded())) {
       this.close(new PeerError('ERR_PEER_STALL', 'the peer does not read its control stream'))
       return
     }

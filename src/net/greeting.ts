@@ -14,6 +14,8 @@ export interface GreetingInit {
   readonly clock: Clock
   /** What we say of ourselves. */
   hello(): Hello
+  /** Whether what waits for all peers together is too much. */
+  isCrowded(): boolean
   /** Both said hello: makes the link, which takes the channel over before the next message; throws to refuse. */
   open(greeting: Greeting, control: ControlChannel, hello: Hello): PeerLink
 }
@@ -56,7 +58,7 @@ export class Greeting implements ControlReceiver {
   start(): void {
     if (this.#settled || this.#control || !this.#stream) return
     if (hasEnded(this.#stream)) return this.closed(undefined)
-    this.#control = new ControlChannel(this.#stream, this)
+    this.#control = new ControlChannel(this.#stream, this, () => this.#init.isCrowded())
     this.#control.send(this.#init.hello())
   }
 

@@ -6,6 +6,7 @@ import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p, type ServiceFactoryMap } from 'libp2p'
 import type { NodeKey } from './libp2p-types.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
+import type { Secret } from '../core/secret.ts'
 import { noMetrics, type Metrics } from '../metrics/metrics.ts'
 import { limits } from '../wire/protocol.ts'
 import { newIdentitySeed } from './identity.ts'
@@ -47,9 +48,9 @@ export interface DefaultNodeSettings {
   /** Multiaddrs to listen on; an empty list makes a node that only dials. @defaultValue `['/ip4/0.0.0.0/tcp/0']` */
   listen?: readonly string[] | undefined
   /** 32 bytes that the Ed25519 key, and so the peer id, is made from; see `loadIdentitySeed`. @defaultValue random */
-  identitySeed?: Uint8Array | undefined
+  identitySeed?: Secret<Uint8Array> | undefined
   /** 32 bytes: only nodes with the same key can connect. @defaultValue open to all */
-  networkKey?: Uint8Array | undefined
+  networkKey?: Secret<Uint8Array> | undefined
   /** Connections of all protocols together, beyond which libp2p closes or refuses some. @defaultValue `300` */
   maxConnections?: number | undefined
   /** Where the limits per address do not count. @defaultValue private ranges; everywhere with a network key */
@@ -81,7 +82,7 @@ export async function createDefaultNode(settings: DefaultNodeSettings = {}): Pro
   const encrypter = noise({ crypto: noiseCrypto })
   return createLibp2p({
     start: false,
-    privateKey: await generateKeyPairFromSeed('Ed25519', seed),
+    privateKey: await generateKeyPairFromSeed('Ed25519', seed.reveal()),
     addresses: { listen: [...listen] },
     transports: [
       tcp({
@@ -89,7 +90,7 @@ export async function createDefaultNode(settings: DefaultNodeSettings = {}): Pro
         outboundSocketInactivityTimeout: silenceMs,
       }),
     ],
-    connectionEncrypters: [networkKey ? networkKeyEncrypter(networkKey, encrypter) : encrypter],
+    connectionEncrypters: [networkKey ? networkKeyEncrypter(networkKey.reveal(), encrypter) : encrypter],
     streamMuxers: [
       watchedYamux(muxerSettings, clock, ({ code }) => metrics.add('damselfly_connections_ended_total', 1, { code })),
     ],

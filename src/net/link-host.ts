@@ -16,6 +16,8 @@ import { PeerLink, type PeerLinkInit } from './peer-link.ts'
 
 /** One, and those that take its place when both ends dial, or when one end has lost the link. */
 const controlStreams = 4
+/** Control bytes that wait for peers that read slowly, over all links. */
+const maxBacklogBytes = 64 * 1024 * 1024
 
 /** What a {@link LinkHost} works with. */
 export interface LinkHostInit {
@@ -177,6 +179,7 @@ export class LinkHost {
     const greeting = new Greeting({
       clock,
       hello,
+      isCrowded: () => this.#isCrowded(),
       open: (opened, control, theirs) =>
         this.#open(opened, { connection, control, hello: theirs, inbound }),
     })
@@ -231,6 +234,12 @@ export class LinkHost {
   #winsOver(connection: Libp2pConnection): boolean {
     const ours = this.#init.node.peerId.toMultihash().bytes
     return Buffer.compare(ours, connection.remotePeer.toMultihash().bytes) < 0
+  }
+
+  #isCrowded(): boolean {
+    let bytes = 0
+    for (const link of this.#links.values()) bytes += link.backlogBytes
+    return bytes > maxBacklogBytes
   }
 
   #isBanned(peerId: string): boolean {

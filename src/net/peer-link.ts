@@ -70,6 +70,11 @@ export class PeerLink implements Link {
     return this.#closed ? 0 : limits.dataStreams - this.#asking.size + this.#idle.length
   }
 
+  /** Control bytes that wait for the peer. */
+  get backlogBytes(): number {
+    return this.#init.control.backlogBytes
+  }
+
   send(message: ControlMessage): void {
     this.#init.control.send(message)
   }

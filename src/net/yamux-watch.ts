@@ -4,11 +4,13 @@ import { overLimit } from './peer-errors.ts'
 
 const headerBytes = 12
 const [dataType, pingType] = [0, 2]
-const synFlag = 1
+const [synFlag, resetFlag] = [1, 8]
 /** What a peer may send before it hears of a larger window: our largest one. */
 export const maxFrameBytes: number = 1024 * 1024
-/** A cancelled request costs a stream, and the DHT one for each question: there is room for a busy endgame. */
-const streams = { perSecond: 100, burst: 250 }
+/** The DHT takes a stream for each question, and a node that has just started asks a lot of the few that it knows. */
+const streams = { perSecond: 500, burst: 800 }
+/** Streams that the peer resets: a cancelled request costs one, and there is room for a busy endgame. */
+const resets = { perSecond: 100, burst: 128 }
 /** Nodes ping every 30 s. */
 const pings = { perSecond: 10, burst: 50 }
 /** Frames that may come while the peer takes nothing: each may lead to a frame back, and those wait in memory. */
@@ -21,6 +23,7 @@ const maxUnreadFrames = 20_000
  */
 export class YamuxWatch {
   readonly #streams = new TokenBucket(streams)
+  readonly #resets = new TokenBucket(resets)
   readonly #pings = new TokenBucket(pings)
   readonly #header = new Uint8Array(headerBytes)
   #headerBytes = 0
@@ -60,6 +63,9 @@ export class YamuxWatch {
     if (type === pingType && this.#pings.take(1, nowMs) > 0) throw overLimit(`the peer pinged more than ${pings.perSecond} times a second`)
     if (type !== pingType && (flags & synFlag) !== 0 && this.#streams.take(1, nowMs) > 0) {
       throw overLimit(`the peer opened more than ${streams.perSecond} streams a second`)
+    }
+    if ((flags & resetFlag) !== 0 && this.#resets.take(1, nowMs) > 0) {
+      throw overLimit(`the peer reset more than ${resets.perSecond} streams a second`)
     }
   }
 }

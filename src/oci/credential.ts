@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AbortOptions } from '../core/options.ts'
-import { Secret } from './secret.ts'
+import { Secret } from '../core/secret.ts'
 
 /**
  * What proves to a registry who we are: a user name with a password (or a token that stands in for one), an identity

@@ -1,6 +1,6 @@
 import { OriginError, type OriginErrorCode } from '../core/errors.ts'
 import { isRecord, parseJsonObject } from './json.ts'
-import type { Secret } from './secret.ts'
+import type { Secret } from '../core/secret.ts'
 
 /** Bytes of an error body that are read; what comes after says nothing new. */
 export const maxErrorBodyBytes: number = 64 * 1024

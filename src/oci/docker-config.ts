@@ -64,7 +64,7 @@ function lookUp(entries: JsonObject, target: CredentialTarget): unknown {
 function normalizeKey(key: string): string {
   const withoutScheme = key.replace(/^https?:\/\//, '')
   const named =
-    withoutScheme === key ? key.replace(/\/+$/, '') : (withoutScheme.split('/', 1)[0] ?? '')
+    withoutScheme === key ? withoutEnd(key, '/') : (withoutScheme.split('/', 1)[0] ?? '')
   const [host = '', ...namespace] = named.split('/')
   const name = host.toLowerCase()
   return [dockerHubHosts.has(name) ? 'docker.io' : name, ...namespace].join('/')
@@ -104,7 +104,14 @@ function decodePair(pair: string, path: string): RegistryAuth {
   const colon = text.indexOf(':')
   if (colon < 0) throw malformed(path, 'an auth is not the base64 form of user:password')
   // Old versions of Docker padded passwords with zero bytes.
-  return passwordAuth(text.slice(0, colon), text.slice(colon + 1).replace(/\0+$/, ''))
+  return passwordAuth(text.slice(0, colon), withoutEnd(text.slice(colon + 1), '\0'))
+}
+
+/** A text without such characters at its end. A pattern would look at each run of them again and again. */
+function withoutEnd(text: string, character: string): string {
+  let end = text.length
+  while (text[end - 1] === character) end--
+  return text.slice(0, end)
 }
 
 /** A user name of `<token>` says that the password is an identity token; files and helpers alike. */

@@ -7,7 +7,7 @@ import { createConnector, type Lookup, type TlsTrust } from './connector.ts'
 import { HttpResponse } from './http-response.ts'
 import { requestError } from './network-error.ts'
 import { followRedirect, printUrl, type Hop } from './redirect-policy.ts'
-import type { Secret } from './secret.ts'
+import type { Secret } from '../core/secret.ts'
 
 const maxHeaderBytes = 32 * 1024
 /** From the request to the end of the answer's headers, connecting included; in milliseconds. */

@@ -12,7 +12,7 @@ import { readRange, type RangeAnswer } from './range-reader.ts'
 import { printUrl } from './redirect-policy.ts'
 import type { Registries } from './registries.ts'
 import { Retries } from './retries.ts'
-import { Secret } from './secret.ts'
+import { Secret } from '../core/secret.ts'
 import { growingWaits, type WaitOptions } from './wait-options.ts'
 
 /**
@@ -49,8 +49,11 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
   const { insecure, ca, registries } = options
   const { clock = registries?.hostGates.clock ?? systemClock } = options
   const target = parseTarget(url)
-  const { authorization, ...headers } = lowerCaseNames(options.headers ?? {})
+  const { authorization, ...others } = lowerCaseNames(options.headers ?? {})
   const secret = authorization === undefined ? undefined : new Secret(authorization)
+  // Any of them may be a key.
+  const headers = new Secret(others)
+  const secrets = [...(secret ? [secret] : []), ...Object.values(others).map((value) => new Secret(value))]
   const usedCredentials = options.headers !== undefined || target.search !== ''
   const trust = new Map<string, TlsTrust>([[target.host, { insecure, ca }]])
   const http = new HttpClient({ clock, trust })
@@ -67,7 +70,7 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
     try {
       const response = await http.send({
         url: target,
-        headers: { ...headers, ...rangeHeaders },
+        headers: { ...headers.reveal(), ...rangeHeaders },
         authorization: secret,
         onRedirect: (answer) => void gates.heard(target.host, answer),
         signal: waits.signal,
@@ -86,7 +89,7 @@ export function httpOrigin(url: string | URL, options: HttpOriginOptions = {}): 
       }
       const body = await response.errorBody()
       throw refusalError(
-        { status, retryAfterMs, body, secrets: secret && [secret] },
+        { status, retryAfterMs, body, secrets },
         printUrl(target),
       )
     } catch (error) {

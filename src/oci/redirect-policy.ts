@@ -1,5 +1,5 @@
 import { OriginError } from '../core/errors.ts'
-import type { Secret } from './secret.ts'
+import type { Secret } from '../core/secret.ts'
 
 /** Redirects that one request follows, at most. */
 const maxRedirects = 5

@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../core/clock.ts'
 import { silentLogger, type Logger } from '../core/log.ts'
 import { seededRandom, type Random } from '../core/random.ts'
 import { parseRegistry } from '../core/reference.ts'
+import { Secret } from '../core/secret.ts'
 import type { CredentialProvider, RegistryAuth } from './credential.ts'
 import { userCredentials } from './credential-files.ts'
 import { HostGates } from './host-gates.ts'
@@ -112,7 +113,7 @@ export class Registries implements AsyncDisposable {
   #endpoint(registry: string, url: URL, mirrorOf: string | undefined, anonymous = false): RegistryEndpoint {
     const { insecure, auth, trustedRealms } = this.#settings.of(registry)
     const [http, gates] = [this.#http, this.hostGates]
-    const credentials = anonymous ? async () => undefined : auth ? async () => auth : this.#credentials
+    const credentials = anonymous ? async () => undefined : auth ? async () => auth.reveal() : this.#credentials
     const tokens = new TokenSource(http, gates)
     const authorizer = new RegistryAuthorizer({
       registry,
@@ -131,7 +132,7 @@ function providerOf(credentials: Credentials, clock: Clock): CredentialProvider 
   if (credentials === 'anonymous') return async () => undefined
   if (credentials === 'default') return userCredentials({ clock })
   const byRegistry = new Map(
-    Object.entries(credentials).map(([name, auth]) => [parseRegistry(name) ?? name, auth]),
+    Object.entries(credentials).map(([name, auth]) => [parseRegistry(name) ?? name, new Secret(auth)]),
   )
-  return async ({ registry }) => byRegistry.get(registry)
+  return async ({ registry }) => byRegistry.get(registry)?.reveal()
 }

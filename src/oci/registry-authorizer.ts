@@ -8,7 +8,7 @@ import {
 } from './credential.ts'
 import { LruMap } from '../core/lru-map.ts'
 import { judgeRealm, type RealmAsker } from './realm-policy.ts'
-import { Secret } from './secret.ts'
+import { Secret } from '../core/secret.ts'
 import type { TokenRequest, TokenSource } from './token-source.ts'
 import type { WaitOptions } from './wait-options.ts'
 

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { parseRegistry, registryHost } from '../core/reference.ts'
 import { RequestError } from '../core/errors.ts'
+import { Secret } from '../core/secret.ts'
 import { quoted } from '../core/quoted.ts'
 import type { TlsTrust } from './connector.ts'
 import type { RegistryAuth } from './credential.ts'
@@ -39,7 +40,7 @@ export interface RegistrySettings {
   readonly mirrors: readonly URL[]
   readonly insecure: boolean
   readonly ca: string | undefined
-  readonly auth: RegistryAuth | undefined
+  readonly auth: Secret<RegistryAuth> | undefined
   readonly trustedRealms: readonly string[]
 }
 
@@ -100,7 +101,7 @@ function resolveOptions(name: string, options: RegistryOptions): RegistrySetting
     url,
     insecure,
     ca,
-    auth,
+    auth: auth && new Secret(auth),
     trustedRealms: trustedRealms.map((realm) => parseHost(registry, realm)),
     mirrors: mirrors.map((mirror) => parseUrl(registry, mirror)),
   }

@@ -8,7 +8,7 @@ import type { HttpResponse } from './http-response.ts'
 import { parseJsonObject } from './json.ts'
 import { LruMap } from '../core/lru-map.ts'
 import type { Realm } from './realm-policy.ts'
-import { Secret } from './secret.ts'
+import { Secret } from '../core/secret.ts'
 import type { WaitOptions } from './wait-options.ts'
 
 const maxTokenBytes = 256 * 1024

@@ -8,5 +8,7 @@ export interface Bans {
   convict(peerId: string, reason: BanReason): { reverse(): void }
   /** A misdeed that happens to honest peers too, now and then: a few of them in ten minutes ban. */
   suspect(peerId: string, reason: BanReason): void
+  /** The peer gave a piece that is what it was said to be: that weighs against suspicions. */
+  vouch(peerId: string): void
   isBanned(peerId: string): boolean
 }

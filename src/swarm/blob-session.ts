@@ -332,7 +332,7 @@ export class BlobSession {
         await part.write(piece, chunks, 'origin', hash)
         if (replaced) this.#audience.dropped([piece])
         this.#stored(piece, 'origin', 'origin')
-      }
+      } else this.#loop.dispatch({ type: 'piece:stored', piece, from: 'origin' })
       this.#claims.originRead(piece, hash, replaced)
     })
   }

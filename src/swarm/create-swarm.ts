@@ -5,6 +5,7 @@ import { systemClock, type Clock } from '../core/clock.ts'
 import { RequestError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/log.ts'
 import { checkNumber } from '../core/options.ts'
+import { Secret } from '../core/secret.ts'
 import { seededRandom, type Random } from '../core/random.ts'
 import { CombinedDiscovery } from '../discovery/combined-discovery.ts'
 import type { DiscoveryPlugin } from '../discovery/discovery.ts'
@@ -154,7 +155,7 @@ interface Settings {
   readonly random: Random
   readonly origin: 'auto' | 'never'
   readonly discovery: readonly DiscoveryPlugin[]
-  readonly networkKey: Uint8Array | undefined
+  readonly networkKey: Secret<Uint8Array> | undefined
   /** With the key, or without. */
   readonly allowedPeers: ReadonlySet<string> | undefined
   readonly closedNetwork: boolean
@@ -194,7 +195,7 @@ function resolveOptions(options: SwarmOptions): Settings {
     random: options.random ?? seededRandom(),
     origin,
     discovery: [...(options.discovery ?? [dht(), mdns()]), ...(supernodes.length > 0 ? [peers(supernodes)] : [])],
-    networkKey: options.network?.key === undefined ? undefined : parseNetworkKey(options.network.key),
+    networkKey: options.network?.key === undefined ? undefined : new Secret(parseNetworkKey(options.network.key)),
     allowedPeers: options.network?.allowPeers && resolvePeerIds(options.network.allowPeers),
     closedNetwork: options.network !== undefined,
     rules: resolveRules(options.sharing ?? {}),

@@ -80,6 +80,10 @@ export class PeerBans implements Bans, Refusals {
     if (this.#init.list.suspect(peerId, this.#init.clock.monotonicMs())) this.convict(peerId, reason)
   }
 
+  vouch(peerId: string): void {
+    this.#init.list.vouch(peerId, this.#init.clock.monotonicMs())
+  }
+
   isBanned(peerId: string): boolean {
     return this.#init.list.isBanned(peerId, this.#init.clock.monotonicMs())
   }

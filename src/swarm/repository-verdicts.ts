@@ -11,10 +11,11 @@ const noteName = 'damselfly verdicts on repositories'
 const maxVerdicts = 1000
 /** What a registry gave to nobody in particular is not asked for again so soon, in milliseconds. */
 const probedForMs = 86_400_000
+const never = -1
 
 interface Known {
   readonly verdict: RepositoryVerdict | undefined
-  /** When it was asked as nobody, in milliseconds since 1970; 0 when it was not. */
+  /** When it was asked as nobody, in milliseconds since 1970; -1 when it was not. */
   readonly probedAtMs: number
 }
 
@@ -51,13 +52,17 @@ export class RepositoryVerdicts {
     return this.#known.get(repository)?.verdict
   }
 
-  /** Something was read from a repository. If credentials were used, it is found out whether they were needed. */
+  /**
+   * Something was read from a repository. If credentials were used, it is found out whether they were needed. An origin that cannot be asked that is no
+   * registry: what it gives under one name says nothing of what else it has.
+   */
   read(origin: Pick<Origin, 'name' | 'isPublic'>, usedCredentials: boolean): void {
+    if (!origin.isPublic) return
     const { name } = origin
     const known = this.#known.get(name)
-    if (!usedCredentials) return this.#set(name, 'public', known?.probedAtMs ?? 0)
-    const ageMs = this.#init.clock.wallMs() - (known?.probedAtMs ?? 0)
-    const isFresh = known !== undefined && known.probedAtMs > 0 && ageMs >= 0 && ageMs < probedForMs
+    if (!usedCredentials) return known?.verdict === 'public' ? undefined : this.#set(name, 'open', known?.probedAtMs ?? never)
+    const ageMs = this.#init.clock.wallMs() - (known?.probedAtMs ?? never)
+    const isFresh = known !== undefined && known.probedAtMs !== never && ageMs >= 0 && ageMs < probedForMs
     if (known?.verdict === 'denied') this.#set(name, 'private', known.probedAtMs)
     if (isFresh || this.#probes.has(name) || this.#closed.signal.aborted) return
     const probe = this.#probe(origin).finally(() => this.#probes.delete(name))
@@ -67,7 +72,7 @@ export class RepositoryVerdicts {
   /** A registry refused this node, whatever it showed. Of a repository that was never read here this says nothing new. */
   refused(repository: string): void {
     const known = this.#known.get(repository)
-    if (known?.verdict !== undefined) this.#set(repository, 'denied', 0)
+    if (known?.verdict !== undefined) this.#set(repository, 'denied', never)
   }
 
   /** Ends what is under way; resolves when all that is known is noted. */
@@ -82,13 +87,13 @@ export class RepositoryVerdicts {
     const { clock, logger } = this.#init
     const { name } = origin
     try {
-      const isPublic = origin.isPublic ? await origin.isPublic({ signal }) : false
+      const isPublic = await origin.isPublic?.({ signal })
       if (signal.aborted) return
       const verdict = isPublic === undefined ? this.of(name) : isPublic ? 'public' : 'private'
       logger.debug('a repository was asked for as nobody', { repository: name, verdict })
       // One that did not say is asked again with the next read.
       if (isPublic !== undefined) this.#set(name, verdict, clock.wallMs())
-      else if (verdict === undefined) this.#set(name, 'private', 0)
+      else if (verdict === undefined) this.#set(name, 'private', never)
     } catch (error) {
       if (!signal.aborted) logger.info('a repository could not be asked for as nobody', { repository: name, error })
     }
@@ -108,11 +113,9 @@ export class RepositoryVerdicts {
     try {
       const bytes = await this.#init.store.readNote(noteName)
       if (!bytes) return
-      const [, sum, text = ''] = /^(\d+)\n(.*)$/s.exec(Buffer.from(bytes).toString()) ?? []
-      const known: unknown = Number(sum) === crc32(text) ? JSON.parse(text) : undefined
-      if (!Array.isArray(known)) throw new StoreError('ERR_STORE_CORRUPT', 'the note is damaged')
-      for (const [name, verdict, probedAtMs] of known) {
-        if (typeof name !== 'string' || !isVerdict(verdict) || typeof probedAtMs !== 'number') continue
+      const rows = decodeVerdicts(bytes)
+      if (!rows) throw new StoreError('ERR_STORE_CORRUPT', 'the note is damaged')
+      for (const [name, verdict, probedAtMs] of rows) {
         this.#known.set(name, { verdict, probedAtMs })
         this.#names.add(name)
       }
@@ -126,16 +129,42 @@ export class RepositoryVerdicts {
     const rows = [...this.#names].slice(-maxVerdicts).flatMap((name) => {
       const known = this.#known.get(name)
       if (!known) this.#names.delete(name)
-      return known ? [[name, known.verdict, known.probedAtMs]] : []
+      return known?.verdict ? [[name, known.verdict, known.probedAtMs] as const] : []
     })
     try {
-      await this.#init.store.writeNote(noteName, Buffer.from(`${crc32(JSON.stringify(rows))}\n${JSON.stringify(rows)}`))
+      await this.#init.store.writeNote(noteName, encodeVerdicts(rows))
     } catch (error) {
       this.#init.logger.warn('what registries said of repositories could not be noted', { error })
     }
   }
 }
 
+/** What is noted of a repository: its name, what its registry said, and when it was asked as nobody. */
+export type VerdictRow = readonly [repository: string, verdict: RepositoryVerdict, probedAtMs: number]
+
+export function encodeVerdicts(rows: readonly VerdictRow[]): Uint8Array {
+  const text = JSON.stringify(rows)
+  return Buffer.from(`${crc32(text)}\n${text}`)
+}
+
+/** Reads {@link encodeVerdicts} back; `undefined` when it is damaged. */
+export function decodeVerdicts(bytes: Uint8Array): VerdictRow[] | undefined {
+  const [, sum, text = ''] = /^(\d{1,10})\n(.*)$/s.exec(Buffer.from(bytes).toString()) ?? []
+  if (sum === undefined || Number(sum) !== crc32(text)) return undefined
+  try {
+    const rows: unknown = JSON.parse(text)
+    return Array.isArray(rows) && rows.every(isRow) ? rows.slice(-maxVerdicts) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isRow(row: unknown): row is VerdictRow {
+  if (!Array.isArray(row) || row.length !== 3) return false
+  const [name, verdict, probedAtMs]: unknown[] = row
+  return typeof name === 'string' && isVerdict(verdict) && Number.isSafeInteger(probedAtMs)
+}
+
 function isVerdict(value: unknown): value is RepositoryVerdict {
-  return value === 'public' || value === 'private' || value === 'denied'
+  return value === 'open' || value === 'public' || value === 'private' || value === 'denied'
 }

@@ -76,13 +76,14 @@ export class Seeding {
     }
   }
 
-  /** Leaves the topics of what is not to be known of any more. */
+  /** Leaves the topics of what is not to be known of any more, and says what nobody may read any more. */
   async review(): Promise<void> {
     const { store, sharing, logger } = this.#context
     try {
       for (const topic of this.#topics.all()) {
         const facts = await store.stat(topic)
         const blob = facts && { digest: topic, private: facts.private, repositories: facts.repositories ?? [] }
+        if (blob) sharing.reportIfWithheld(blob)
         if (sharing.isRefused(topic) || (blob && !sharing.mayName(blob))) void this.#topics.leave(topic)
       }
     } catch (error) {

@@ -229,6 +229,7 @@ export class SessionLinks {
       verified: (chunks, release) => {
         cancels.delete(piece)
         dispatch({ type: 'request:ended', link, piece, outcome: { kind: 'verified' } })
+        this.#init.context.bans.vouch(entry.link.peerId)
         void keep(entry, piece, chunks, expected).finally(release)
       },
       corrupt: (hash) => {

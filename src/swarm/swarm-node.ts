@@ -171,7 +171,7 @@ export class SwarmNode {
     this.seeding = new Seeding(context, topics, this.blobs, this.images)
     context.sharing.onChange = (digests) => {
       sessions.reconsider(digests)
-      void this.seeding.review()
+      if (!digests || digests.some((digest) => context.sharing.isRefused(digest))) void this.seeding.review()
     }
     const { node, bans } = init
     const { emit } = context

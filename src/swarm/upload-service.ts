@@ -1,7 +1,7 @@
 import { StoreError, type StoreErrorCode } from '../core/errors.ts'
 import { pieceRange } from '../core/piece-layout.ts'
 import { UploadQueue, uploadRank, type UploadRequest } from '../engine/upload-queue.ts'
-import type { IncomingRequest } from '../net/link.ts'
+import type { IncomingRequest, Link } from '../net/link.ts'
 import { overLimit } from '../net/peer-errors.ts'
 import { limits } from '../wire/protocol.ts'
 import type { BlobSession } from './blob-session.ts'
@@ -32,6 +32,8 @@ export class UploadService {
   readonly #queue = new UploadQueue(limits.queuedRequestsPerPeer)
   readonly #pending = new Map<number, Pending>()
   readonly #watch: UploadWatch
+  /** Peers that took the last piece that they were sent. */
+  readonly #proven = new WeakSet<Link>()
   /** Of pieces that are being served. */
   #heldBytes = 0
   readonly served: ServedBytes = { served: 0, servedWhileIncomplete: 0 }
@@ -45,6 +47,8 @@ export class UploadService {
     this.#watch = new UploadWatch(context.clock, {
       stalled: (id) => {
         this.#queue.stalled(id)
+        const link = this.#pending.get(id)?.incoming.link
+        if (link) this.#proven.delete(link)
         this.#pump()
       },
       moved: (id) => {
@@ -58,7 +62,7 @@ export class UploadService {
   take(entry: LinkEntry, incoming: IncomingRequest, session: BlobSession | undefined): void {
     if (!session?.canServe(entry, incoming.piece)) return incoming.absent()
     const id = this.#nextId++
-    const answer = this.#queue.add({ id, link: entry.id, digest: incoming.digest, piece: incoming.piece })
+    const answer = this.#queue.add({ id, link: entry.id, digest: incoming.digest, piece: incoming.piece, proven: this.#proven.has(incoming.link) })
     if (answer !== 'queued') return incoming.busy(Math.min(answer, limits.busyMs))
     this.#pending.set(id, { entry, incoming, session, heldBytes: 0 })
     incoming.signal.addEventListener('abort', () => this.#drop(id), { once: true })
@@ -106,6 +110,7 @@ export class UploadService {
       const bytes = await session.read(range)
       if (incoming.signal.aborted) return
       await incoming.serve(range.length, [bytes])
+      this.#proven.add(incoming.link)
       session.gave(entry.id, incoming.piece)
       this.served.served += range.length
       if (!complete) this.served.servedWhileIncomplete += range.length

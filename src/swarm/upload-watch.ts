@@ -5,7 +5,7 @@ const lookEveryMs = 500
 /** A peer that takes nothing for so long while another one does is in the others' way. */
 const stuckMs = 1000
 /** When nobody takes anything it may be our uplink; after this long it is the peers. */
-const allStuckMs = 3000
+const allStuckMs = 2000
 
 /** What is told of uploads that are under way. */
 export interface UploadWatchHandlers {

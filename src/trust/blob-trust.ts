@@ -46,6 +46,8 @@ export class BlobTrust {
   /** Issuers whose word on this blob is worth nothing. */
   readonly #fallen = new Set<string>()
   #settled = 0
+  /** Pieces that the origin is asked about, or was. */
+  readonly #disputed = new Set<number>()
   #originOnly = false
   #originMissed = false
 
@@ -135,7 +137,7 @@ export class BlobTrust {
       return effects
     }
     if (!this.#evidence.read(piece, hash)) {
-      effects.push({ type: 'settle', piece })
+      this.#settle(piece, effects)
       return effects
     }
     this.#settled++
@@ -234,8 +236,11 @@ export class BlobTrust {
     return followed.tier === claim.tier || claim.tier === 'trusted'
   }
 
+  /** Beyond so many, the digest says who lied: every further reading would be one that liars can ask for. */
   #settle(piece: number, effects: TrustEffect[]): void {
-    if (this.#settled >= maxSettled) return this.#turnToOrigin(effects)
+    const isOneMore = !this.#disputed.has(piece) && this.#disputed.size >= maxSettled
+    if (isOneMore || this.#settled >= maxSettled) return this.#turnToOrigin(effects)
+    this.#disputed.add(piece)
     effects.push({ type: 'settle', piece })
   }
 

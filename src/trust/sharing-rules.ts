@@ -12,8 +12,11 @@ export const clockToleranceMs = 60_000
  */
 export type SharingAccess = 'public' | 'network' | 'never' | { readonly grant: { readonly issuers: readonly string[] } }
 
-/** What a registry said of a repository, the last time that it said something; none before. */
-export type RepositoryVerdict = 'public' | 'private' | 'denied'
+/**
+ * What a registry said of a repository, the last time that it said something; none before. `open`: it gave without credentials, though perhaps by a
+ * mirror; `public`: it gave to nobody in particular when it was asked itself; `private`: it did not; `denied`: it refuses this node.
+ */
+export type RepositoryVerdict = 'open' | 'public' | 'private' | 'denied'
 
 /** A rule with its pattern read. */
 export interface CompiledRule {
@@ -57,7 +60,11 @@ export function compileRule(match: string, access: SharingAccess): CompiledRule 
 export function isPublic(blob: SharedBlob, verdictOf: VerdictOf): boolean {
   const { repositories } = blob
   if (blob.private) return repositories.length > 0 && repositories.every((name) => name !== '' && verdictOf(name) === 'public')
-  return repositories.length === 0 || repositories.some((name) => name === '' || (verdictOf(name) ?? 'public') === 'public')
+  return repositories.length === 0 || repositories.some((name) => name === '' || !isTakenBack(verdictOf(name)))
+}
+
+function isTakenBack(verdict: RepositoryVerdict | undefined): boolean {
+  return verdict === 'private' || verdict === 'denied'
 }
 
 /** The rule that decides on a repository. */

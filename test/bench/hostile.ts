@@ -3,7 +3,7 @@
  * open sockets that never speak (B8 to B16), all at once. The attackers are a process of their own,
  * but share the cores of one machine with the others: says what they took of them. Says what is left of the honest peers' rate, and whether memory and handles come back.
  *
- *     npm run bench:hostile -- [--json] [--short] [--size 64MiB] [--seconds 15]
+ *     npm run bench:hostile -- [--json] [--short] [--size 64MiB] [--seconds 15] [--only B14,B15]
  */
 import { cpus } from 'node:os'
 import { join } from 'node:path'
@@ -22,13 +22,12 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     size: { type: 'string', default: '64MiB' },
     seconds: { type: 'string' },
+    only: { type: 'string' },
   },
 })
 const seconds = parseCount(values.seconds ?? (values.short ? '6' : '15'), 1)
 const asked = 0.7
 const honestPeers = 2
-/** Kinds of misdeeds. */
-const attacks = 13
 const support = join(import.meta.dirname, 'support')
 
 type Server = WorkerProcess<ToServer, FromServer>
@@ -39,7 +38,7 @@ await runBench('hostile', values.json, async ({ folder, cleanup, say }) => {
   const setup = { storeDir: join(folder, 'store'), seed: 1, sizeBytes: parseSize(values.size) }
   const server: Server = cleanup.use(new WorkerProcess('server', join(support, 'hostile-server.ts'), setup))
   const { addresses } = await server.next('ready')
-  const peerSetup: HostilePeerSetup = { ...setup, addresses }
+  const peerSetup: HostilePeerSetup = { ...setup, addresses, only: values.only?.split(',') }
   const peers: Peer[] = Array.from({ length: honestPeers }, (_, index) =>
     cleanup.use(new WorkerProcess(`peer ${index}`, join(support, 'hostile-client.ts'), peerSetup)),
   )
@@ -49,7 +48,7 @@ await runBench('hostile', values.json, async ({ folder, cleanup, say }) => {
   await pause(3000)
   say(`calm, ${seconds} s`)
   const calm = await measure(server, peers)
-  const before = await useOf(server)
+  const before = await useOf(server, true)
   const attacker = cleanup.use(new WorkerProcess<ToPeer, FromAttacker>('attacker', join(support, 'hostile-attacker.ts'), peerSetup))
   await attacker.next('ready')
   say('the attack begins')
@@ -58,12 +57,12 @@ await runBench('hostile', values.json, async ({ folder, cleanup, say }) => {
   say(`under attack, ${seconds} s`)
   const hostile = await measure(server, peers)
   const { acts, cpuSeconds } = await attack(attacker)
-  const during = await useOf(server)
+  const during = await useOf(server, true)
   await attacker.kill()
   server.send({ type: 'load', on: false })
   say('afterwards')
   await pause(12_000)
-  const after = await useOf(server)
+  const after = await useOf(server, true)
   const ratio = round(hostile.mbPerSecond / calm.mbPerSecond, 2)
   const figures = {
     seconds,
@@ -71,6 +70,8 @@ await runBench('hostile', values.json, async ({ folder, cleanup, say }) => {
     hostileMbPerSecond: hostile.mbPerSecond,
     ratio,
     asked,
+    /** The same for each CPU second of the node: what other work on the machine does not change. */
+    ratioPerCpuSecond: round(hostile.mbPerSecond / hostile.serverCpu / (calm.mbPerSecond / calm.serverCpu), 2),
     wrongPieces: hostile.wrongPieces,
     lostLinks: hostile.lostLinks,
     cores: cpus().length,
@@ -115,8 +116,8 @@ async function measure(server: Server, peers: readonly Peer[]): Promise<Measured
   }
 }
 
-async function useOf(server: Server): Promise<Use> {
-  server.send({ type: 'use' })
+async function useOf(server: Server, collect = false): Promise<Use> {
+  server.send({ type: 'use', collect })
   return await server.next('use')
 }
 
@@ -130,7 +131,7 @@ async function allAt(attacker: WorkerProcess<ToPeer, FromAttacker>): Promise<voi
   for (let waited = 0; waited < 60; waited++) {
     await pause(1000)
     const { acts } = await attack(attacker)
-    if (Object.keys(acts).length >= attacks && Object.values(acts).every((count) => count > 0)) return
+    if (Object.values(acts).every((count) => count > 0)) return
   }
 }
 
@@ -143,6 +144,7 @@ interface Figures {
   readonly calmMbPerSecond: number
   readonly hostileMbPerSecond: number
   readonly ratio: number
+  readonly ratioPerCpuSecond: number
   readonly lostLinks: number
   readonly cores: number
   readonly cpuShare: { readonly server: number; readonly honest: number; readonly attackers: number }
@@ -157,14 +159,14 @@ interface Figures {
 
 function textOf(figures: Figures): string {
   const { before, during, after, cpuShare, calmCpuShare } = figures
-  const row = (name: string, { rssBytes, heapBytes, handles, links }: Use['use']): string[] => [
-    name, printMib(rssBytes), printMib(heapBytes), String(handles), String(links),
+  const row = (name: string, { rssBytes, heapBytes, buffersBytes, handles, links }: Use['use']): string[] => [
+    name, printMib(rssBytes), printMib(heapBytes), printMib(buffersBytes), String(handles), String(links),
   ]
   const counted = (counts: Readonly<Record<string, number>>): string => Object.entries(counts).map(([name, count]) => `${name}: ${count}`).join('; ')
   return [
-    `honest peers: ${figures.calmMbPerSecond} MB/s calm, ${figures.hostileMbPerSecond} MB/s under attack: ${figures.ratio} of it (asked ${asked}); ${figures.lostLinks} links lost`,
+    `honest peers: ${figures.calmMbPerSecond} MB/s calm, ${figures.hostileMbPerSecond} MB/s under attack: ${figures.ratio} of it (asked ${asked}), ${figures.ratioPerCpuSecond} for each CPU second of the node; ${figures.lostLinks} links lost`,
     `busy cores of ${figures.cores}: server ${cpuShare.server}, honest peers ${cpuShare.honest}, attackers ${cpuShare.attackers} (calm: server ${calmCpuShare.server}, honest peers ${calmCpuShare.honest})`,
-    printTable([['the node', 'RSS', 'heap', 'handles', 'links'], row('calm', before), row('under attack', during), row('12 s later', after)]),
+    printTable([['the node', 'RSS', 'heap', 'buffers', 'handles', 'links'], row('calm', before), row('under attack', during), row('12 s later', after)]),
     `${figures.blobsLoadedUnderAttack} blobs of 1 MiB were loaded meanwhile, which attackers said they had`,
     `attacks: ${counted(figures.acts)}`,
     `counters: ${counted(figures.counters)}`,

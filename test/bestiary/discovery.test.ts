@@ -29,7 +29,7 @@ function dialsOf(node: LabNode): string[] {
 
 describe('discovery in the wrong hands', () => {
   test('B17: ten thousand providers that are not there, and an eclipse by ones that give nothing, cost four seconds at most', async () => {
-    await using stage = new Stage(17, 12, '8.8')
+    await using stage = new Stage(17, 12, { prefix: '8.8' })
     const originOnlyMs = await stage.originOnlyMs()
     // Of four prefixes, so that diversity counts.
     const dead = Array.from({ length: 10_000 }, (_, index): KnownPeer => ({
@@ -50,7 +50,7 @@ describe('discovery in the wrong hands', () => {
   })
 
   test('B23: addresses of this machine, of private networks and by name are not dialled, whoever advertises them', async () => {
-    await using stage = new Stage(23, 12, '8.8')
+    await using stage = new Stage(23, 12, { prefix: '8.8' })
     const [member, nearer, found] = ['/ip4/8.9.3.1/tcp/4001', '/ip4/8.9.4.1/tcp/4001', '/ip4/8.9.5.1/tcp/4001']
     const introduces = (link: Link, message: ControlMessage): void => {
       if (message.type !== 'join' || !message.asks) return

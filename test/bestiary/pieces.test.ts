@@ -120,6 +120,17 @@ describe('peers that sign false claims', () => {
     assert.ok(figures.of('damselfly_claims_refuted_total') >= 1)
   })
 
+  test('B5: one next to an honest peer is found out by the origin, and costs no more than the budget', async () => {
+    await using stage = new Stage(55, 24)
+    await stage.seeder()
+    const liar = await stage.badPeer({ answer: turnsABit, hashOf: hashesOfTurned })
+    const node = await stage.node()
+    await stage.pull(node)
+    assert.deepEqual(stage.bans(node), [{ peerId: liar.peerId, reason: 'claim' }])
+    assert.ok(stage.figures(node).wasted() <= stage.budgetBytes)
+    assert.equal(stage.originBytes, 2 * stage.layout.pieceLength, 'the origin is asked for one piece, and once more to be sure')
+  })
+
   test('B6: two that collude get nothing delivered early, and are both banned', async () => {
     await using stage = new Stage(6, 12)
     const liars = [
@@ -137,10 +148,11 @@ describe('peers that sign false claims', () => {
   test('B7: of contradictions without end three are settled; then the blob comes from the origin', async () => {
     await using stage = new Stage(7, 40)
     await stage.seeder()
-    const arguer = await stage.badPeer({
-      answer: async (request, honest) => {
+    let next = stage.layout.pieceCount
+    await stage.badPeer({
+      answer: async (request, honest, peer) => {
         await serveHonestly(request, honest)
-        contradict(request.link, arguer, arguer.layout.pieceCount - arguer.requests.length)
+        contradict(request.link, peer, --next)
       },
     })
     const node = await stage.node()

@@ -28,6 +28,12 @@ export interface Pull {
   readonly tookMs: number
 }
 
+/** How a stage differs from others. */
+export interface StageOptions {
+  /** First half of the addresses of honest nodes. */
+  readonly prefix?: string
+}
+
 export interface PullOptions {
   /** Whether the node may read from the origin. @defaultValue true */
   readonly origin?: boolean
@@ -53,6 +59,7 @@ export class Stage implements AsyncDisposable {
   readonly layout: PieceLayout
   readonly bad: FakePeer[] = []
   readonly #seed: number
+  readonly #options: StageOptions
   readonly #figures = new Map<LabNode, Figures>()
   readonly #hosts = new Map<FakePeer, VirtualNode>()
   readonly #rejections: unknown[] = []
@@ -60,13 +67,11 @@ export class Stage implements AsyncDisposable {
   readonly #onRejection = (reason: unknown): void => void this.#rejections.push(reason)
   #badHosts = 0
 
-  /**
-   * @param pieces - of the blob that all are about
-   * @param prefix - first half of the addresses of honest nodes
-   */
-  constructor(seed: number, pieces: number, prefix = '10.0') {
+  /** @param pieces - of the blob that all are about */
+  constructor(seed: number, pieces: number, options: StageOptions = {}) {
     this.#seed = seed
-    this.lab = new Lab(seed, { latencyMs: () => 5, originBytesPerSecond: bytesPerSecond, prefix })
+    this.#options = options
+    this.lab = new Lab(seed, { latencyMs: () => 5, originBytesPerSecond: bytesPerSecond, ...options })
     this.content = sharedContent(seed, pieces * 256 * kib)
     this.layout = pieceLayout(this.content.sizeBytes)
     assert.equal(this.layout.pieceCount, pieces)
@@ -79,16 +84,16 @@ export class Stage implements AsyncDisposable {
     return Math.max(4 * pieceLength, sizeBytes / 10) + this.bad.length * limits.dataStreams * pieceLength
   }
 
-  async node(swarm: SwarmOptions = {}): Promise<LabNode> {
+  async node(swarm: SwarmOptions = {}, uplinkBytesPerSecond = bytesPerSecond): Promise<LabNode> {
     const figures = new Figures()
-    const node = await this.lab.addNode({ swarm: { metrics: figures, ...swarm } })
+    const node = await this.lab.addNode({ uplinkBytesPerSecond, swarm: { metrics: figures, ...swarm } })
     this.#figures.set(node, figures)
     return node
   }
 
   /** A node that has the blob. */
-  async seeder(content: BlobContent = this.content): Promise<LabNode> {
-    const node = await this.node()
+  async seeder(content: BlobContent = this.content, uplinkBytesPerSecond = bytesPerSecond): Promise<LabNode> {
+    const node = await this.node({}, uplinkBytesPerSecond)
     const { time, origin } = this.lab
     const layer = { digest: content.digest, size: content.sizeBytes, origin: origin.of(content, node) }
     await time.until(node.swarm.fetchLayer(layer).then((blob) => blob.close()))
@@ -166,7 +171,7 @@ export class Stage implements AsyncDisposable {
 
   /** What a node that knows nobody takes for the blob, from an origin like this one's. */
   async originOnlyMs(): Promise<number> {
-    await using alone = new Stage(this.#seed, this.layout.pieceCount)
+    await using alone = new Stage(this.#seed, this.layout.pieceCount, this.#options)
     return (await alone.pull(await alone.node())).tookMs
   }
 

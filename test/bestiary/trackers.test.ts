@@ -66,7 +66,7 @@ describe('trackers that mislead', () => {
     const nodes = [await stage.node(), await stage.node(), await stage.node(), await stage.node()]
     await assertAllPatient(stage, nodes)
     assert.ok(asks.length > 0, 'it is the tracker')
-    assert.ok(stage.originBytes <= nodes.length * stage.content.sizeBytes, 'no node reads a piece twice')
+    assert.ok(stage.originBytes <= 3 * stage.content.sizeBytes, 'nodes yield to each other, whatever they may')
   })
 
   test('B29: one that introduces only peers which give nothing costs four seconds at most', async () => {

@@ -69,6 +69,8 @@ export interface CliLine {
   readonly bytes?: { readonly total: number; readonly origin: number; readonly peers: number; readonly stored: number }
   readonly peers?: readonly { readonly peerId: string; readonly bytes: number; readonly foundBy: readonly string[] }[]
   readonly ms?: number
+  readonly repository?: string
+  readonly advice?: string
 }
 
 /** Runs a command line to its end. */

@@ -9,6 +9,7 @@ import { createHasher, digestFromBytes, digestOf, digestToBytes, isDigest, parse
 import { OriginError, StoreError, SwarmError } from '../../src/core/errors.ts'
 import { seededRandom } from '../../src/core/random.ts'
 import { fakeClock } from '../../src/testing/fake-clock.ts'
+import { fuzzRuns } from '../support/fuzz.ts'
 
 const hex = 'a'.repeat(64)
 
@@ -64,6 +65,7 @@ describe('rangeWithin', () => {
         else assert.throws(() => rangeWithin(size, { offset, length }), { code: 'ERR_REQUEST_RANGE' })
         assert.deepEqual(rangeWithin(size), { offset: 0, length: size })
       }),
+      fuzzRuns(10_000),
     )
   })
 })

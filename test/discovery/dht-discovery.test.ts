@@ -4,6 +4,7 @@ import { identify } from '@libp2p/identify'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p'
+import { Secret } from '../../src/core/secret.ts'
 import { describe, test } from 'vitest'
 import { silentLogger } from '../../src/core/log.ts'
 import { dhtProtocol } from '../../src/discovery/dht-service.ts'
@@ -11,7 +12,7 @@ import { fakeClock } from '../../src/testing/fake-clock.ts'
 import { idsFound, KadNetwork, loopback, loopbackNode, topicOf } from './kad-network.ts'
 
 const topic = topicOf('an image')
-const networkKey = new Uint8Array(32).fill(7)
+const networkKey = new Secret(new Uint8Array(32).fill(7))
 
 describe('dht among real nodes', () => {
   test('a node that only knows a bootstrap node finds who provides, and where they listen', async () => {

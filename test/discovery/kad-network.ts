@@ -1,3 +1,4 @@
+import type { Secret } from '../../src/core/secret.ts'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
@@ -74,9 +75,9 @@ export class KadMember {
   readonly node: Libp2p
   readonly id: string
   readonly discovery: Discovery
-  readonly #networkKey: Uint8Array | undefined
+  readonly #networkKey: Secret<Uint8Array> | undefined
 
-  private constructor(node: Libp2p, discovery: Discovery, networkKey: Uint8Array | undefined) {
+  private constructor(node: Libp2p, discovery: Discovery, networkKey: Secret<Uint8Array> | undefined) {
     this.node = node
     this.id = node.peerId.toString()
     this.discovery = discovery

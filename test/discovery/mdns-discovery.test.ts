@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Secret } from '../../src/core/secret.ts'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { describe, test } from 'vitest'
@@ -27,7 +28,7 @@ class MdnsMember implements AsyncDisposable {
       this.#waiting.get(peer.peerId ?? '')?.()
       return true
     }
-    const context = contextOf(node, { clock: this.clock, connect, networkKey })
+    const context = contextOf(node, { clock: this.clock, connect, networkKey: networkKey && new Secret(networkKey) })
     const discovery = await mdns({ port, intervalMs: 100 }).create(context)
     this.id = node.peerId.toString()
     this.#close = async () => {

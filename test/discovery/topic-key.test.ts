@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
+import { Secret } from '../../src/core/secret.ts'
 import { describe, test } from 'vitest'
 import { digestToBytes } from '../../src/core/digest.ts'
 import { mdnsServiceTag, topicKey } from '../../src/discovery/topic-key.ts'
 import { topicOf } from './kad-network.ts'
 
 const topic = topicOf('an image')
-const networkKey = new Uint8Array(32).fill(1)
-const otherKey = new Uint8Array(32).fill(2)
+const networkKey = new Secret(new Uint8Array(32).fill(1))
+const otherKey = new Secret(new Uint8Array(32).fill(2))
 
 describe('topicKey', () => {
   test('without a network key it is the digest as a sha256 multihash', () => {
@@ -17,7 +18,7 @@ describe('topicKey', () => {
     const keys = [topicKey(topic), topicKey(topic, networkKey), topicKey(topic, otherKey), topicKey(topicOf('other'), networkKey)]
     for (const { multihash } of keys) assert.deepEqual([multihash.code, multihash.size], [0x12, 32])
     assert.equal(new Set(keys.map(String)).size, keys.length)
-    assert.equal(String(topicKey(topic, networkKey)), String(topicKey(topic, networkKey.slice())))
+    assert.equal(String(topicKey(topic, networkKey)), String(topicKey(topic, new Secret(networkKey.reveal().slice()))))
   })
 })
 

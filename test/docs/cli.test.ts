@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'vitest'
-import { commonFlags, envName, mirrorFlags, toFlag } from '../../src/cli/flags.ts'
+import { commonFlags, envName, grantFlags, mirrorFlags, toFlag } from '../../src/cli/flags.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8')
 const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
@@ -17,6 +17,10 @@ describe('docs/cli.md', () => {
       if (written && !['region', 'zone'].includes(name)) assert.ok(page.includes(`--${name} ${written}\``), written)
     })
   }
+
+  test('has the flags of grant', () => {
+    for (const { name, value } of grantFlags) assert.ok(page.includes(`--${name}${value ? ` ${value}` : ''}\``), name)
+  })
 
   test('describes every event that the program prints', () => {
     const source = readFileSync(join(import.meta.dirname, '../../src/cli/cli-event.ts'), 'utf8')

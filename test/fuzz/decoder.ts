@@ -19,6 +19,8 @@ export interface DecoderSpec<Value> {
   readonly values?: fc.Arbitrary<Value>
   /** Writes what was read. */
   readonly print?: (value: Value) => Uint8Array
+  /** What is longer is cut before it is read, in bytes. @defaultValue nothing is */
+  readonly cutAfterBytes?: number
   /** There is one form for each value: what was read prints as the bytes that it was read from. */
   readonly exact?: boolean
   /** Most bytes and items in what is read from so many bytes. @defaultValue as many, and 64 */

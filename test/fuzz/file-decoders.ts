@@ -11,6 +11,7 @@ import { parseNetworkKey } from '../../src/net/network-key.ts'
 import { decodeHashes, decodeRecord, encodeHashes, encodeRecord, type BlobRecord } from '../../src/store/blob-facts.ts'
 import { parseIdentity, type ProcessIdentity } from '../../src/store/fs-owners.ts'
 import { decodeJournal, encodeJournalHeader, encodeJournalRecords, journalHeaderBytes, replayJournal, type Journal, type JournalRecord } from '../../src/store/journal.ts'
+import { decodeVerdicts, encodeVerdicts, type VerdictRow } from '../../src/swarm/repository-verdicts.ts'
 import { BanList, maxBanMs, type SavedBan } from '../../src/trust/ban-list.ts'
 import { bytes } from '../wire/arbitrary-message.ts'
 import { bytesOfText, codes, decoder, jsonBytes, textOf, type Decoder } from './decoder.ts'
@@ -151,6 +152,21 @@ export const fileDecoders: readonly Decoder[] = [
       (mediaType === undefined || typeof mediaType === 'string') &&
       repositories.length <= 64 && repositories.every((name) => typeof name === 'string'),
   }),
+  decoder<readonly VerdictRow[]>({
+    name: 'repository-verdicts',
+    covers: ['swarm/repository-verdicts.ts#decodeVerdicts'],
+    kind: 'json',
+    read: decodeVerdicts,
+    values: fc.array(fc.tuple(fc.string({ maxLength: 20 }), fc.constantFrom('public', 'private', 'denied'), fc.nat()), { maxLength: 6 }),
+    print: encodeVerdicts,
+    seal(drawn) {
+      const text = textOf(drawn).replace(/^\d*\n/, '')
+      return bytesOfText(`${crc32(text)}\n${text}`)
+    },
+    words: ['[', ']', '"public"', '"denied"', 'null', '1e999', '-1'],
+    maxUnits: (inputBytes) => 4 * inputBytes + 64,
+    holds: (rows) => rows.length <= 1000,
+  }),
   decoder<Uint8Array>({
     name: 'piece-hashes',
     covers: ['store/blob-facts.ts#decodeHashes'],
@@ -197,7 +213,7 @@ export const fileDecoders: readonly Decoder[] = [
     name: 'identity-file',
     covers: ['net/identity.ts#parseIdentitySeed'],
     kind: 'text',
-    read: (bytes) => parseIdentitySeed(textOf(bytes), '/identity'),
+    read: (bytes) => parseIdentitySeed(textOf(bytes), '/identity').reveal(),
     refuses: codes('ERR_REQUEST_OPTION'),
     samples: hexKey,
     words: ['\n', '\r\n', '\n\n', 'g', ' '],

@@ -8,7 +8,7 @@ import { parseRateLimit, type RateLimitHeaders, type SpentLimit } from '../../sr
 import { judgeRealm, type Realm } from '../../src/oci/realm-policy.ts'
 import { followRedirect } from '../../src/oci/redirect-policy.ts'
 import { maxRetryAfterMs, parseRetryAfter } from '../../src/oci/retry-after.ts'
-import { Secret } from '../../src/oci/secret.ts'
+import { Secret } from '../../src/core/secret.ts'
 import { parseTokenAnswer } from '../../src/oci/token-source.ts'
 import { bytesOfHeader, bytesOfText, codes, decoder, headerOf, jsonBytes, textOf, type Decoder } from './decoder.ts'
 
@@ -61,6 +61,7 @@ export const httpDecoders: readonly Decoder[] = [
     read: (bytes) => parseChallenges(headerOf(bytes).split('\n')),
     values: challenges,
     print: (list) => bytesOfHeader(printChallenges(list)),
+    cutAfterBytes: 8192,
     words: ['Basic', 'Bearer ', 'Negotiate YII=', 'realm=', 'realm="', 'service="', 'scope="', '"', '\\', ',', ' , ', '=', '\n', '\\"'],
     maxUnits: (inputBytes) => 4 * inputBytes + 64,
     holds: (list) => list.length <= 16,

@@ -5,7 +5,7 @@ import { bytesOfText, textOf } from './decoder.ts'
 const strange = [
   'null', 'true', 'false', '0', '-0', '-1', '1.5', '1e309', '1e-400', '9007199254740993', '1099511627777', '""', '"x"', '"\\u0000"', '"\\ud800"', '"\\u202e"',
   '[]', '{}', '[[]]', '[null]', '{"":0}', '{"toString":1}', '{"toString":null,"valueOf":null}', '{"length":4294967296}', '{"__proto__":{"size":5}}', '{"then":1}',
-  '"__proto__"', '"constructor"', `"${'y'.repeat(3000)}"`, `${'['.repeat(2000)}${']'.repeat(2000)}`, `${'{"a":'.repeat(1000)}1${'}'.repeat(1000)}`,
+  '"__proto__"', '"constructor"', `"${'y'.repeat(3000)}"`, `${'['.repeat(300)}${']'.repeat(300)}`, `${'{"a":'.repeat(200)}1${'}'.repeat(200)}`,
 ]
 
 /** Changes a document: values become others, vanish, are doubled or change places. Bytes that are no JSON come back as they are. */

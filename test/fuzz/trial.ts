@@ -14,7 +14,7 @@ export function faultIn(decoder: Decoder, bytes: Uint8Array, random: Random): st
   const before = Uint8Array.from(bytes)
   const outcome = outcomeOf(() => decoder.read(bytes))
   if (Buffer.compare(before, bytes) !== 0) return 'it changes what it reads'
-  const fault = outcome.refused ? faultOfRefusal(decoder, outcome.error) : faultOfValue(decoder, bytes, outcome.value)
+  const fault = outcome.refused ? faultOfRefusal(decoder, outcome.error) : faultOfValue(decoder, bytes, outcome.value, random)
   return fault ?? faultOfStream(decoder, bytes, outcome, random)
 }
 
@@ -25,16 +25,17 @@ function faultOfRefusal({ refuses }: Decoder, error: unknown): string | undefine
   return length > maxMessageLength ? `its message is ${length} characters long` : undefined
 }
 
-function faultOfValue(decoder: Decoder, bytes: Uint8Array, value: unknown): string | undefined {
+function faultOfValue(decoder: Decoder, bytes: Uint8Array, value: unknown, random: Random): string | undefined {
   const { print, exact, holds, maxUnits, read } = decoder
   const most = maxUnits(bytes.byteLength)
   if (unitsIn(value, most) > most) return `it makes more than ${most} bytes and items of ${bytes.byteLength} bytes`
   if (!holds(value, bytes)) return 'what must hold of all that it reads does not'
-  if (!isDeepStrictEqual(plain(read(bytes)), plain(value))) return 'it reads something else the second time'
+  if (random.below(4) === 0 && !isDeepStrictEqual(plain(read(bytes)), plain(value))) return 'it reads something else the second time'
   if (!print) return undefined
   const printed = print(value)
   if (exact && Buffer.compare(printed, bytes) !== 0) return `it reads another form of ${hex(printed)}`
-  return faultOfPrinted(decoder, printed, value)
+  // What was read of a text that just fits may take more than that to write.
+  return printed.byteLength > (decoder.cutAfterBytes ?? Infinity) ? undefined : faultOfPrinted(decoder, printed, value)
 }
 
 /** What is wrong with reading back what was printed. */

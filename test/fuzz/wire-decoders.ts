@@ -20,6 +20,9 @@ const askedBytes = 20
 
 const control = 'wire/frame-decoder.ts#FrameDecoder'
 
+/** A message of a newer node: skipped. */
+const optionalFrame = fc.tuple(fc.integer({ min: 0x80, max: 0xff }), bytes(200)).map(([code, rest]) => Buffer.concat([Uint8Array.of(code, 0, 0, rest.byteLength), rest]))
+
 function frames<M extends Message>(name: string, messages: MessageSet<M>, drawn: fc.Arbitrary<M>): Decoder {
   return decoder<readonly M[]>({
     name,
@@ -27,6 +30,7 @@ function frames<M extends Message>(name: string, messages: MessageSet<M>, drawn:
     kind: 'binary',
     read: (bytes) => new FrameDecoder(messages).push(bytes),
     refuses: violates,
+    samples: fc.array(fc.oneof(drawn.map(encodeFrame), optionalFrame), { maxLength: 4 }).map((frames) => Buffer.concat(frames)),
     values: fc.array(drawn, { maxLength: 4 }),
     print: (values) => Buffer.concat(values.map(encodeFrame)),
     maxUnits: frameUnits,
@@ -74,7 +78,7 @@ const answer = fc.oneof(
   bytes(askedBytes, askedBytes).map((body) => Buffer.concat([encodeFrame({ type: 'piece', sizeBytes: askedBytes }), body])),
   repliesByType.busy.map(encodeFrame),
   repliesByType.absent.map(encodeFrame),
-  bytes(30).map((rest) => Buffer.concat([Uint8Array.of(0x80, 0, 0, rest.byteLength), rest, encodeFrame({ type: 'absent' })])),
+  optionalFrame.map((frame) => Buffer.concat([frame, encodeFrame({ type: 'absent' })])),
 )
 
 export const wireDecoders: readonly Decoder[] = [

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { DialFilter } from '../../src/net/dial-filter.ts'
 import { fuzzRuns } from '../support/fuzz.ts'
+import { startNode } from './nodes.ts'
 
 const peerId = '12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo'
 
@@ -53,6 +57,23 @@ const never = [
   '',
   'http://169.254.169.254/',
 ]
+
+describe('a node with a dial filter', () => {
+  test('opens no socket to what it must not dial, and others to what it may', async () => {
+    let sockets = 0
+    const server = createServer(() => sockets++).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = multiaddr(`/ip4/127.0.0.1/tcp/${(server.address() as AddressInfo).port}`)
+    const dialFilter = filterAt()
+    await using node = await startNode({ dialFilter })
+    await assert.rejects(node.node.dial(address), { name: 'DialDeniedError' })
+    assert.equal(sockets, 0)
+    dialFilter.configure([String(address)])
+    await assert.rejects(node.node.dial(address, { signal: AbortSignal.timeout(200) }))
+    assert.equal(sockets, 1)
+    server.close()
+  })
+})
 
 describe('the dial filter', () => {
   test('lets a node in the world dial the world, and nothing else that peers advertise', () => {

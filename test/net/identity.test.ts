@@ -15,17 +15,17 @@ describe('loadIdentitySeed', () => {
   test('makes an identity that only its owner can read, and finds it again', async () => {
     const path = join(folder, 'deep', 'identity')
     const seed = await loadIdentitySeed(path)
-    assert.equal(seed.byteLength, 32)
+    assert.equal(seed.reveal().byteLength, 32)
     assert.equal((await stat(path)).mode & 0o777, 0o600)
-    assert.equal(await readFile(path, 'utf8'), `${Buffer.from(seed).toString('hex')}\n`)
-    assert.deepEqual(await loadIdentitySeed(path), seed)
+    assert.equal(await readFile(path, 'utf8'), `${Buffer.from(seed.reveal()).toString('hex')}\n`)
+    assert.deepEqual((await loadIdentitySeed(path)).reveal(), seed.reveal())
     assert.deepEqual(await readdir(join(folder, 'deep')), ['identity'])
   })
 
   test('gives one identity to all who start at once', async () => {
     const path = join(folder, 'identity')
     const seeds = await Promise.all(Array.from({ length: 8 }, () => loadIdentitySeed(path)))
-    assert.equal(new Set(seeds.map((seed) => Buffer.from(seed).toString('hex'))).size, 1)
+    assert.equal(new Set(seeds.map((seed) => Buffer.from(seed.reveal()).toString('hex'))).size, 1)
     assert.deepEqual(await readdir(folder), ['identity'])
   })
 

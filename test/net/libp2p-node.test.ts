@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, test } from 'vitest'
+import { Secret } from '../../src/core/secret.ts'
 import { createDefaultNode } from '../../src/net/libp2p-node.ts'
 import { manyTurns, startNode } from './nodes.ts'
 import { RawPeer } from './raw-peer.ts'
 
 describe('the default node', () => {
   test('has an Ed25519 identity of its own, or the one that it is given', async () => {
-    const identitySeed = randomBytes(32)
+    const identitySeed = new Secret(randomBytes(32))
     const [one, again, other] = await Promise.all([
       createDefaultNode({ identitySeed }),
       createDefaultNode({ identitySeed }),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Secret } from '../../src/core/secret.ts'
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -80,8 +81,8 @@ test('the proofs are those of the specification', () => {
 
 describe('a closed network', () => {
   test('links nodes that have its key', async () => {
-    await using first = await startNode({ networkKey: key })
-    await using second = await startNode({ networkKey: key })
+    await using first = await startNode({ networkKey: new Secret(key) })
+    await using second = await startNode({ networkKey: new Secret(key) })
     await linkNodes(first, second)
     const [connection] = first.node.getConnections()
     assert.equal(connection?.encryption, networkKeyProtocol)
@@ -89,11 +90,11 @@ describe('a closed network', () => {
   })
 
   for (const [name, networkKey] of [
-    ['another key', randomBytes(32)],
+    ['another key', new Secret(randomBytes(32))],
     ['no key', undefined],
   ] as const) {
     test(`keeps out a node with ${name}, whoever dials`, async () => {
-      await using member = await startNode({ networkKey: key })
+      await using member = await startNode({ networkKey: new Secret(key) })
       await using outsider = await startNode({ networkKey })
       await assertNoLink(member, outsider)
       await assertNoLink(outsider, member)
@@ -101,7 +102,7 @@ describe('a closed network', () => {
   }
 
   test('offers nothing else to whoever reaches its port', async () => {
-    await using member = await startNode({ networkKey: key })
+    await using member = await startNode({ networkKey: new Secret(key) })
     const port = Number(/tcp\/(\d+)/.exec(member.addresses[0] ?? '')?.[1])
     const socket = connect(port, '127.0.0.1')
     for (const line of [
@@ -130,7 +131,7 @@ describe('a closed network', () => {
 describe('an outsider who takes part in the exchange', () => {
   for (const side of ['dials', 'is dialled'] as const) {
     test(`${side} and sends back what it was sent is refused`, async () => {
-      await using member = await startNode({ networkKey: key })
+      await using member = await startNode({ networkKey: new Secret(key) })
       const refused = Promise.withResolvers<void>()
       await using mirror = await startImpostor(async (wire) => {
         wire.send(await wire.read(32))
@@ -145,7 +146,7 @@ describe('an outsider who takes part in the exchange', () => {
     })
 
     test(`${side} and proves the key for another nonce is refused`, async () => {
-      await using member = await startNode({ networkKey: key })
+      await using member = await startNode({ networkKey: new Secret(key) })
       const proofs: Uint8Array[] = []
       const nonce = randomBytes(32)
       const refused = Promise.withResolvers<void>()
@@ -171,8 +172,8 @@ describe('an outsider who takes part in the exchange', () => {
   }
 
   test('and passes everything on between two members is refused by both', async () => {
-    await using first = await startNode({ networkKey: key })
-    await using second = await startNode({ networkKey: key })
+    await using first = await startNode({ networkKey: new Secret(key) })
+    await using second = await startNode({ networkKey: new Secret(key) })
     const heard = { initiator: [later(), later()], responder: [later(), later()] }
     let refusals = 0
     await using relay = await startImpostor(async (wire, { role }) => {
@@ -222,7 +223,7 @@ describe('an outsider who takes part in the exchange', () => {
 })
 
 test('what comes in one message with the proof is not lost', async () => {
-  await using member = await startNode({ networkKey: key })
+  await using member = await startNode({ networkKey: new Secret(key) })
   const nonce = randomBytes(32)
   const yamuxPing = Buffer.from('000200010000000000000007', 'hex')
   const yamuxPong = Buffer.from('000200020000000000000007', 'hex')

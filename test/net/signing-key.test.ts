@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Secret } from '../../src/core/secret.ts'
 import { generateKeyPair, generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { createLibp2p } from 'libp2p'
 import { describe, test } from 'vitest'
@@ -9,7 +10,7 @@ const message = Buffer.from('what pieces hash to')
 
 describe('SigningKey', () => {
   test('signs what libp2p verifies by the same identity', async () => {
-    const key = SigningKey.of(await createDefaultNode({ identitySeed: new Uint8Array(32).fill(7) }))
+    const key = SigningKey.of(await createDefaultNode({ identitySeed: new Secret(new Uint8Array(32).fill(7)) }))
     const { publicKey } = await generateKeyPairFromSeed('Ed25519', new Uint8Array(32).fill(7))
     const signature = key.sign(message)
     assert.equal(await publicKey.verify(message, signature), true)

@@ -64,7 +64,12 @@ describe('the watch on a muxer', () => {
     assert.throws(flood, { code: 'ERR_PEER_LIMIT' })
   })
 
-  test('lets ninety streams a second go on', () => {
+  test('lets a DHT ask four hundred things a second, each on a stream of its own', () => {
+    const watch = new YamuxWatch()
+    for (let now = 0; now < 60_000; now += 2.5) watch.push(openStream(now * 2), now, true)
+  })
+
+  test('lets ninety streams a second be opened and reset', () => {
     const watch = new YamuxWatch()
     for (let now = 0; now < 60_000; now += 11) watch.push(openAndReset(now), now, true)
   })

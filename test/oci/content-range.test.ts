@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
-import { parseContentRange, parseRange, printContentRange, printRange } from '../../src/oci/content-range.ts'
-import { fuzz } from './fuzz.ts'
+import { parseContentRange, parseRange, printRange } from '../../src/oci/content-range.ts'
+import { fuzzRuns } from '../support/fuzz.ts'
 
 describe('parseRange of 100 bytes', () => {
   const table: [header: string, ranges: [number, number][] | undefined][] = [
@@ -38,25 +38,13 @@ describe('parseRange of 100 bytes', () => {
     assert.deepEqual(parseRange('bytes=-5', 0), [])
   })
 
-  test('every range read from any text lies inside the blob', () => {
-    const text = fc.oneof(fc.string({ maxLength: 60 }), fc.stringMatching(/^[-0-9, ]{0,40}$/).map((list) => `bytes=${list}`))
-    fc.assert(
-      fc.property(text, fc.nat(1000), (header, sizeBytes) => {
-        for (const { offset, length } of parseRange(header, sizeBytes) ?? []) {
-          assert.ok(offset >= 0 && length > 0 && offset + length <= sizeBytes)
-        }
-      }),
-      fuzz,
-    )
-  })
-
   test('a printed range reads back', () => {
     fc.assert(
       fc.property(fc.nat(), fc.nat().map((n) => n + 1), (offset, length) => {
         assert.deepEqual(parseRange(printRange({ offset, length }), offset + length), [{ offset, length }])
         assert.deepEqual(parseRange(printRange({ offset }), offset + length), [{ offset, length }])
       }),
-      fuzz,
+      fuzzRuns(10_000),
     )
   })
 })
@@ -82,32 +70,4 @@ describe('parseContentRange', () => {
       assert.deepEqual(parseContentRange(header), expected)
     })
   }
-
-  test('what is printed reads back', () => {
-    fc.assert(
-      fc.property(fc.nat(), fc.nat().map((n) => n + 1), fc.nat(), (offset, length, more) => {
-        const sizeBytes = offset + length + more
-        const range = { offset, length }
-        assert.deepEqual(parseContentRange(printContentRange(range, sizeBytes)), { range, sizeBytes })
-        assert.deepEqual(parseContentRange(printContentRange(undefined, sizeBytes)), { range: undefined, sizeBytes })
-      }),
-      fuzz,
-    )
-  })
-
-  test('any text reads as a range inside its whole, or not at all', () => {
-    const text = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 60 }),
-      fc.stringMatching(/^[-0-9*/]{0,40}$/).map((rest) => `bytes ${rest}`),
-    )
-    fc.assert(
-      fc.property(text, (header) => {
-        const read = parseContentRange(header)
-        if (read?.range && read.sizeBytes !== undefined) {
-          assert.ok(read.range.offset + read.range.length <= read.sizeBytes)
-        }
-      }),
-      fuzz,
-    )
-  })
 })

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
-import fc from 'fast-check'
 import { describe, test } from 'vitest'
-import { RequestError } from '../../src/core/errors.ts'
 import { findCredentials } from '../../src/oci/docker-config.ts'
-import { fuzz } from './fuzz.ts'
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value))
@@ -70,31 +67,5 @@ describe('findCredentials', () => {
 
   test("another registry's malformed entry does not matter", () => {
     assert.deepEqual(find({ auths: { other: 'text', r: entry('a') } }, 'r'), [user('a')])
-  })
-
-  test('any file is read or refused with a request error', () => {
-    const key = fc.oneof(fc.constantFrom('r', 'https://r/v2/', 'r/team', '__proto__', ''), fc.string())
-    const value = fc.oneof(
-      fc.record({ auth: fc.oneof(fc.string(), fc.jsonValue()), username: fc.jsonValue() }, { requiredKeys: [] }),
-      fc.jsonValue(),
-    )
-    const config = fc.record(
-      {
-        auths: fc.oneof(fc.dictionary(key, value), fc.jsonValue()),
-        credHelpers: fc.oneof(fc.dictionary(key, fc.oneof(fc.string(), fc.jsonValue())), fc.jsonValue()),
-        credsStore: fc.oneof(fc.string(), fc.jsonValue()),
-      },
-      { requiredKeys: [] },
-    )
-    fc.assert(
-      fc.property(fc.oneof(config, fc.string(), fc.jsonValue()), (text) => {
-        try {
-          find(text, 'r')
-        } catch (error) {
-          assert.ok(error instanceof RequestError, String(error))
-        }
-      }),
-      fuzz,
-    )
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import { followRedirect, printUrl, type Hop } from '../../src/oci/redirect-policy.ts'
-import { Secret } from '../../src/oci/secret.ts'
+import { Secret } from '../../src/core/secret.ts'
 
 const start: Hop = {
   url: new URL('https://registry.example/v2/app/blobs/x'),

@@ -4,7 +4,7 @@ import { digestOf } from '../../src/core/digest.ts'
 import { OriginError, type OriginErrorCode } from '../../src/core/errors.ts'
 import type { Origin } from '../../src/core/origin.ts'
 import type { Logger } from '../../src/core/log.ts'
-import type { RegistryAuth } from '../../src/oci/credential.ts'
+import type { Credentials } from '../../src/oci/registries.ts'
 import { ManifestResolver } from '../../src/oci/manifest-resolver.ts'
 import type { RegistryOptions } from '../../src/oci/registry-settings.ts'
 import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
@@ -24,7 +24,7 @@ interface Host {
 export interface PullOptions {
   /** Of the registries beside `insecure`, which all have unless they say otherwise. */
   settings?: RegistryOptions | undefined
-  credentials?: Readonly<Record<string, RegistryAuth>> | undefined
+  credentials?: Credentials | undefined
   /** What the peer has from the start. */
   peerHas?: readonly BlobContent[] | undefined
   /** The node too is on the clock that the row moves; it is then alone. */

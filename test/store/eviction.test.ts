@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
+import { digestOf, type Digest } from '../../src/core/digest.ts'
+import { pieceLayout } from '../../src/core/piece-layout.ts'
+import { BlobIndex, type BlobEntry } from '../../src/store/blob-index.ts'
 import { chooseVictims } from '../../src/store/eviction.ts'
+import { fuzzRuns } from '../support/fuzz.ts'
 import { fuzz } from './fuzz.ts'
 
 /** Sizes, least recently used first. */
@@ -57,4 +61,59 @@ describe('chooseVictims', () => {
       fuzz,
     )
   })
+})
+
+describe('the choice among blobs', () => {
+  const names = Array.from({ length: 6 }, (_, index) => digestOf(Uint8Array.of(index)))
+  const act = fc.record({
+    what: fc.constantFrom('add', 'add', 'touch', 'pin', 'unpin', 'hold', 'let go', 'doom', 'remove'),
+    digest: fc.constantFrom(...names),
+    sizeBytes: fc.integer({ min: 1, max: 100 }),
+  })
+
+  test('takes none that is pinned, held or on its way out, those used longest ago first, and enough or nothing', () => {
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 40 }), fc.nat(300), (acts, neededBytes) => {
+        const index = new BlobIndex()
+        /** As it should be: the one used last at the end. */
+        const model: BlobEntry[] = []
+        const holds: { digest: Digest; letGo: () => boolean }[] = []
+        for (const { what, digest, sizeBytes } of acts) {
+          const entry = model.find((each) => each.digest === digest)
+          if (what === 'add') {
+            const added = entryOf(digest, sizeBytes)
+            if (entry) model.splice(model.indexOf(entry), 1)
+            index.add(added)
+            model.push(added)
+          } else if (what === 'hold') holds.push({ digest, letGo: index.hold(digest) })
+          else if (what === 'let go') holds.splice(0, 1)[0]?.letGo()
+          else if (entry && what === 'touch') {
+            index.touch(entry)
+            model.push(...model.splice(model.indexOf(entry), 1))
+          } else if (entry && what === 'remove') {
+            index.remove(entry)
+            model.splice(model.indexOf(entry), 1)
+          } else if (entry && what === 'doom') entry.doomed = true
+          else if (entry) entry.pinned = what === 'pin'
+        }
+        const free = model.filter(({ digest, pinned, doomed }) => !pinned && !doomed && !holds.some((hold) => hold.digest === digest))
+        assert.deepEqual([...index.evictable()], free)
+        assert.equal(index.usedBytes, sum(model))
+        const victims = chooseVictims([...index.evictable()].map((entry) => ({ ...entry, sizeBytes: entry.layout.sizeBytes })), neededBytes)
+        if (sum(free) < neededBytes) return assert.equal(victims, undefined)
+        assert.ok(victims && sum(victims) >= neededBytes)
+        assert.ok(victims.every(({ digest }) => free.some((entry) => entry.digest === digest)))
+      }),
+      fuzzRuns(10_000),
+    )
+  })
+
+  function entryOf(digest: Digest, sizeBytes: number): BlobEntry {
+    const unknown = { private: undefined, mediaType: undefined, repositories: [], recordedUseMs: 0, firstUse: undefined }
+    return { digest, layout: pieceLayout(sizeBytes), pinned: false, doomed: false, ...unknown }
+  }
+
+  function sum(entries: readonly Pick<BlobEntry, 'layout'>[]): number {
+    return entries.reduce((bytes, { layout }) => bytes + layout.sizeBytes, 0)
+  }
 })

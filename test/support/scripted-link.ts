@@ -138,7 +138,7 @@ export async function scriptedNode(
     identity: signer('self'),
     trusts: () => closedNetwork,
     closedNetwork,
-    bans: { convict: () => ({ reverse() {} }), suspect() {}, isBanned: () => false },
+    bans: { convict: () => ({ reverse() {} }), suspect() {}, vouch() {}, isBanned: () => false },
     dialFilter: new DialFilter({ ranges: ['0.0.0.0/0'], own: () => ({ listening: [], machine: [] }) }),
     sharing,
     originAllowed: true,

@@ -160,13 +160,18 @@ describe('rules', () => {
 })
 
 describe('a registry that refuses after it gave', () => {
-  test.each([401, 403])('ends the sharing of that repository (%d)', async (status) => {
+  test.each([
+    [401, '/manifests/'],
+    [403, '/manifests/'],
+    [403, '/blobs/'],
+  ])('ends the sharing of that repository (%d for %s)', async (status, path) => {
     await using origin = await embeddedOrigin()
     await using nodes = new TestNodes()
     const [image, next] = [testImage({ seed: 5, layerSizes: [2 * mib] }), testImage({ seed: 6, layerSizes: [2 * mib] })]
     image.addTo(origin, 'team/app', 'v1')
     next.addTo(origin, 'team/app', 'v2')
     const owner = await nodes.start([], { origins: [origin] })
+    const withheld = withheldBy(owner)
     const reader = await nodes.start([owner])
     await owner.fetchImage(`${origin.host}/team/app:v1`)
     const [layer] = image.layers
@@ -175,9 +180,12 @@ describe('a registry that refuses after it gave', () => {
     assert.equal((await reader.fetchLayer({ digest, size })).stats.bytes.peers, size)
     // It has the layer as a public one now, and would give it on.
     await reader.close()
-    const withdraw = origin.fault('/v2/', { status })
+    const withdraw = origin.fault(path, { status })
     await assert.rejects(owner.fetchImage(`${origin.host}/team/app:v2`))
     await assertWithheld(await nodes.start([owner]), image)
+    assert.deepEqual(withheld.map(({ repository, advice }) => [repository, advice]), [
+      [`${origin.host}/team/app`, `credentials that may read ${origin.host}/team/app: its registry refused those that this node has`],
+    ])
     withdraw()
     await owner.fetchImage(`${origin.host}/team/app:v2`)
     const later = await nodes.start([owner])

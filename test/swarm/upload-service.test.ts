@@ -118,7 +118,7 @@ describe('UploadService', () => {
     }
     const wanted = new Asked(honest.link, 0)
     uploads.take(honest.entry, wanted, session)
-    await node.clock.advanceAsync(3000)
+    await node.clock.advanceAsync(1900)
     assert.equal(wanted.answer, 'none')
     await node.clock.advanceAsync(1000)
     assert.equal(wanted.answer, `${256 * 1024} bytes`)
@@ -150,6 +150,34 @@ describe('UploadService', () => {
     assert.deepEqual(wanted.map(({ answer }) => answer), [`${256 * 1024} bytes`, `${256 * 1024} bytes`])
     assert.equal(first.filter(({ answer }) => answer === 'ERR_PEER_LIMIT').length, 2)
     for (const request of [...first, ...wanted]) request.cancel()
+    await node.clock.advanceAsync(0)
+  })
+
+  test('peers that take what they are sent keep half of the room when others come that never did', async () => {
+    await using node = await scriptedNode()
+    const uploads = new UploadService(node.context)
+    const session = await serving(node)
+    const honest = node.link(1)
+    const first = new Asked(honest.link, 0)
+    uploads.take(honest.entry, first, session)
+    await node.clock.advanceAsync(0)
+    first.finish.resolve()
+    await node.clock.advanceAsync(0)
+    const strangers = Array.from({ length: 20 }, (_, index) => {
+      const { entry, link } = node.link(2 + index)
+      const asked = new Asked(link, 0)
+      asked.unsentBytes = 1000
+      uploads.take(entry, asked, session)
+      return asked
+    })
+    await node.clock.advanceAsync(0)
+    const again = Array.from({ length: 4 }, (_, piece) => new Asked(honest.link, piece))
+    for (const request of again) uploads.take(honest.entry, request, session)
+    strangers[0]?.finish.resolve()
+    strangers[1]?.finish.resolve()
+    await node.clock.advanceAsync(0)
+    assert.equal(again.filter(({ answer }) => answer !== 'none').length, 2)
+    for (const request of [...strangers, ...again]) request.cancel()
     await node.clock.advanceAsync(0)
   })
 })

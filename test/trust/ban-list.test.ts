@@ -145,7 +145,7 @@ describe('any history of bans', () => {
           if (standing.length < 3) assert.equal(list.isCooling('prefix', now), false)
         }
       }),
-      fuzzRuns(500),
+      fuzzRuns(10_000),
     )
   })
 

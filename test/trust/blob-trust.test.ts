@@ -106,6 +106,21 @@ describe('claims that contradict each other', () => {
     assert.equal(blob.originOnly, true)
   })
 
+  test('put three pieces in doubt at most, however many they are, and whatever the origin gives later', () => {
+    const blob = drawn(16)
+    blob.tell(1, blob.claim('honest', '................'))
+    for (let first = 0; first < 16; first++) blob.tell(2, blob.claim(`liar ${first}`, 'x', { first }))
+    assert.deepEqual(blob.doubted, [0, 1, 2])
+    assert.equal(blob.originOnly, true)
+    blob.settle()
+    assert.deepEqual([...blob.convicted], ['liar 0', 'liar 1', 'liar 2'])
+    for (let piece = 3; piece < 16; piece++) blob.read(piece)
+    blob.tell(3, blob.claim('another', 'x'))
+    assert.deepEqual(blob.doubted, [])
+    blob.complete()
+    assert.equal(blob.convicted.size, 17)
+  })
+
   test('of an origin that failed once convict nobody', () => {
     const blob = drawn()
     blob.tell(1, blob.claim('honest', '........'))

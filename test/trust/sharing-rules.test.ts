@@ -69,6 +69,8 @@ describe('provenance', () => {
     ['came without credentials, and the registry refuses us', false, publicBlob('r/a'), { 'r/a': 'denied' }],
     ['came without credentials from two, one took it back', true, publicBlob('r/a', 'r/b'), { 'r/a': 'denied' }],
     ['came with credentials', false, privateBlob('r/a'), {}],
+    ['came with credentials from where a mirror gave something else without', false, privateBlob('r/a'), { 'r/a': 'open' }],
+    ['came without credentials, and others did too', true, publicBlob('r/a'), { 'r/a': 'open' }],
     ['came with credentials, nobody remembers from where', false, privateBlob(), {}],
     ['came with credentials from what turned out to be public', true, privateBlob('r/a'), { 'r/a': 'public' }],
     ['is claimed by a public repository', false, privateBlob('r/a', 'r/b'), { 'r/b': 'public' }],
@@ -139,7 +141,7 @@ const access: fc.Arbitrary<SharingAccess> = fc.oneof(
   fc.constantFrom<SharingAccess>('public', 'network', 'never'),
   fc.array(issuer, { maxLength: 2 }).map((issuers) => ({ grant: { issuers } })),
 )
-const verdict = fc.constantFrom<(RepositoryVerdict | undefined)[]>('public', 'private', 'denied', undefined, undefined)
+const verdict = fc.constantFrom<(RepositoryVerdict | undefined)[]>('public', 'open', 'private', 'denied', undefined, undefined)
 const time = fc.integer({ min: 0, max: 400_000 })
 const request = fc.record({
   rules: fc.array(fc.tuple(pattern, access), { maxLength: 5 }),
@@ -165,7 +167,7 @@ function reference({ rules, isPrivate, ways, member: isMember, grants, nowMs }: 
   const isNamed = ways.length > 0 && !ways.some((way) => way.name === '')
   const open = isPrivate
     ? isNamed && ways.every((way) => way.verdict === 'public')
-    : ways.length === 0 || ways.some((way) => way.name === '' || way.verdict === undefined || way.verdict === 'public')
+    : ways.length === 0 || ways.some((way) => way.name === '' || (way.verdict !== 'private' && way.verdict !== 'denied'))
   const seen = ways.filter((way) => way.name !== '')
   const admitted = (seen.length > 0 ? seen : [{ name: '', verdict: undefined }]).map((way) => {
     if (way.verdict === 'denied') return false

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
-import { PeerError } from '../../src/core/errors.ts'
 import { controlMessages, encodeFrame, replyMessages, requestMessages } from '../../src/wire/codec.ts'
 import { FrameDecoder } from '../../src/wire/frame-decoder.ts'
 import type { ControlMessage, Member, Message } from '../../src/wire/messages.ts'
 import { limits } from '../../src/wire/protocol.ts'
-import { bytes, controlMessage, cut, cuts, reply, request } from './arbitrary-message.ts'
+import { controlMessage, cut, reply, request } from './arbitrary-message.ts'
 import { fuzz } from './fuzz.ts'
 
 const violated = { code: 'ERR_PEER_PROTOCOL' }
@@ -15,49 +14,6 @@ const digest = digestOf(Uint8Array.of(1))
 const join: ControlMessage = { type: 'join', topic: digest, asks: true }
 
 describe('FrameDecoder', () => {
-  test('finds the same messages however the stream is cut, though the transport uses its memory again', () => {
-    const optional = fc.tuple(fc.integer({ min: 0x80, max: 0xff }), bytes(300)).map(([code, payload]) => frame(code, payload))
-    const sent = fc.array(fc.oneof(controlMessage, controlMessage, optional), { maxLength: 8 })
-    fc.assert(
-      fc.property(sent, cuts, (sent, lengths) => {
-        const stream = Buffer.concat(sent.map((item) => (item instanceof Uint8Array ? item : encodeFrame(item))))
-        const decoder = new FrameDecoder(controlMessages)
-        const transport = Buffer.alloc(5000)
-        const received: ControlMessage[] = []
-        for (const chunk of cut(stream, lengths)) {
-          transport.set(chunk)
-          received.push(...decoder.push(transport.subarray(0, chunk.byteLength)))
-          transport.fill(0xff)
-        }
-        assert.deepEqual(received, sent.filter((item) => !(item instanceof Uint8Array)))
-      }),
-      fuzz,
-    )
-  })
-
-  test('any bytes are read or refused with a code, and once refused always', () => {
-    const likelyFrame = fc
-      .tuple(fc.oneof(fc.integer({ min: 0, max: 0x0d }), fc.constant(0x80)), bytes(60))
-      .map(([code, payload]) => frame(code, payload))
-    const noise = fc.array(fc.oneof(likelyFrame, controlMessage.map(encodeFrame), bytes(20)), { maxLength: 6 })
-    fc.assert(
-      fc.property(noise, cuts, (parts, lengths) => {
-        const decoder = new FrameDecoder(controlMessages)
-        let refused = false
-        for (const chunk of cut(Buffer.concat(parts), lengths)) {
-          try {
-            decoder.push(chunk)
-            assert.ok(!refused)
-          } catch (error) {
-            assert.ok(error instanceof PeerError && error.code === 'ERR_PEER_PROTOCOL', String(error))
-            refused = true
-          }
-        }
-      }),
-      fuzz,
-    )
-  })
-
   test('a message comes with its last byte, not before and not later', () => {
     const decoder = new FrameDecoder(controlMessages)
     const bytes = encodeFrame(join)

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
-import { PeerError } from '../../src/core/errors.ts'
 import { encodeFrame } from '../../src/wire/codec.ts'
 import type { Reply } from '../../src/wire/messages.ts'
 import { limits } from '../../src/wire/protocol.ts'
@@ -36,36 +35,6 @@ describe('ReplyDecoder', () => {
           const parts = [...cut(sent, lengths)].flatMap((chunk) => decoder.push(chunk))
           assert.deepEqual(summary(parts), body.byteLength > 0 ? [reply, Buffer.from(body), { type: 'end' }] : [reply])
         }
-      }),
-      fuzz,
-    )
-  })
-
-  test('any bytes are read or refused with a code, once refused always, and no body is longer than expected', () => {
-    const noise = fc.array(
-      fc.oneof(
-        answer.map(({ reply, body }) => Buffer.concat([encodeFrame(reply), body.subarray(0, 20)])),
-        fc.constant(optional),
-        bytes(30),
-      ),
-      { maxLength: 4 },
-    )
-    fc.assert(
-      fc.property(noise, cuts, fc.integer({ min: 1, max: 20 }), (sent, lengths, sizeBytes) => {
-        const decoder = new ReplyDecoder()
-        decoder.expect(sizeBytes)
-        let bodyBytes = 0
-        let refused = false
-        for (const chunk of cut(Buffer.concat(sent), lengths)) {
-          try {
-            for (const part of decoder.push(chunk)) if (part.type === 'body') bodyBytes += part.bytes.byteLength
-            assert.ok(!refused)
-          } catch (error) {
-            assert.ok(error instanceof PeerError && error.code === 'ERR_PEER_PROTOCOL', String(error))
-            refused = true
-          }
-        }
-        assert.ok(bodyBytes <= sizeBytes)
       }),
       fuzz,
     )

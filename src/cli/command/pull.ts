@@ -1,6 +1,7 @@
 import { parseReference, RequestError } from '../../index.ts'
 import type { CommandContext } from '../command-context.ts'
 import { reportProgress } from '../progress.ts'
+import { reportWithheld } from '../report-withheld.ts'
 import { withSwarm } from '../with-swarm.ts'
 
 /** Fetches an image and writes it as an OCI image layout. */
@@ -14,5 +15,5 @@ export async function pull({ settings, output, signal }: CommandContext, referen
     await using image = await swarm.fetchImage(reference, { to, platform, signal, onProgress })
     const { bytes, peers, ms } = image.stats
     output.event({ event: 'done', digest: image.digest, bytes, peers, ms })
-  })
+  }, { onWithheld: reportWithheld(output) })
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseReference, RequestError, type SeedSource } from '../../index.ts'
 import { untilAborted, type CommandContext } from '../command-context.ts'
 import { reportProgress } from '../progress.ts'
+import { reportWithheld } from '../report-withheld.ts'
 import { withSwarm } from '../with-swarm.ts'
 
 /** Offers an OCI image layout, a file or an image until the process is to end. */
@@ -12,7 +13,7 @@ export async function seed({ settings, output, signal }: CommandContext, source:
     await using handle = await swarm.seed(seeded, { signal, onProgress: reportProgress(output) })
     output.event({ event: 'seeding', digest: handle.topic, addresses: swarm.addresses })
     await untilAborted(signal)
-  })
+  }, { onWithheld: reportWithheld(output) })
 }
 
 async function readSource(text: string, platform: string | undefined): Promise<SeedSource> {

@@ -9,18 +9,23 @@ export interface HostileServerSetup {
 /** How an honest peer, or the attacker, starts. */
 export interface HostilePeerSetup extends HostileServerSetup {
   readonly addresses: readonly string[]
+  /** What the attacker does: `B14`; everything without it. */
+  readonly only?: readonly string[] | undefined
 }
 
 /** What a process uses: bytes, CPU seconds since its start, and what keeps it busy. */
 export interface ProcessUse {
   readonly rssBytes: number
   readonly heapBytes: number
+  /** Buffers outside the heap. */
+  readonly buffersBytes: number
   readonly handles: number
   readonly links: number
   readonly cpuSeconds: number
 }
 
-export type ToServer = { readonly type: 'use' } | { readonly type: 'load'; readonly on: boolean }
+/** With `collect`, garbage goes first. */
+export type ToServer = { readonly type: 'use'; readonly collect: boolean } | { readonly type: 'load'; readonly on: boolean }
 
 export type FromServer =
   | { readonly type: 'ready'; readonly addresses: readonly string[] }

@@ -1,6 +1,8 @@
 /** The node that `test/bench/hostile.ts` attacks: seeds one blob, and when it is told to, loads others that bad peers pretend to have. */
 import { on } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Origin } from '../../../src/core/origin.ts'
 import { fsBackend } from '../../../src/store/fs-backend.ts'
 import { PieceStore } from '../../../src/store/piece-store.ts'
@@ -45,7 +47,8 @@ await runWorker<HostileServerSetup, FromServer>(async ({ storeDir, seed, sizeByt
       if (loading) void load()
       continue
     }
-    const { rss, heapUsed } = process.memoryUsage()
+    if (order.collect) collectAll()
+    const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
     const { user, system } = process.cpuUsage()
     tell({
       type: 'use',
@@ -54,6 +57,7 @@ await runWorker<HostileServerSetup, FromServer>(async ({ storeDir, seed, sizeByt
       use: {
         rssBytes: rss,
         heapBytes: heapUsed,
+        buffersBytes: arrayBuffers,
         handles: process.getActiveResourcesInfo().length,
         links: swarm.stats().links.length,
         cpuSeconds: (user + system) / 1e6,
@@ -61,6 +65,12 @@ await runWorker<HostileServerSetup, FromServer>(async ({ storeDir, seed, sizeByt
     })
   }
 })
+
+function collectAll(): void {
+  setFlagsFromString('--expose-gc')
+  const gc: () => void = runInNewContext('gc')
+  for (let round = 0; round < 3; round++) gc()
+}
 
 async function* bytesOf(content: BlobContent): AsyncGenerator<Uint8Array> {
   const step = 1024 * 1024

@@ -1,22 +1,25 @@
 /**
- * Text that must not be seen. Printing, logging, inspecting or serialising it shows `[redacted]`; only
- * {@link Secret.reveal} gives it away, and every call of that is where it leaves for its one reader.
+ * Something that must not be seen: a password, a token, a key. Printing, logging, inspecting, cloning or serialising it shows
+ * `[redacted]` or nothing; only {@link Secret.reveal} gives it away, and every call of that is where it leaves for its one reader.
+ * @public
  */
-export class Secret {
-  readonly #text: string
+export class Secret<Value = string> {
+  readonly #value: Value
 
-  constructor(text: string) {
-    this.#text = text
+  constructor(value: Value) {
+    this.#value = value
   }
 
-  reveal(): string {
-    return this.#text
+  /** The secret itself. */
+  reveal(): Value {
+    return this.#value
   }
 
   /** A text that somebody else wrote, without this secret in it, should he have put it there. */
   hideIn(text: string): string {
+    if (typeof this.#value !== 'string') return text
     // Of a header, its last word is the secret.
-    const parts = [this.#text, this.#text.slice(this.#text.lastIndexOf(' ') + 1)]
+    const parts = [this.#value, this.#value.slice(this.#value.lastIndexOf(' ') + 1)]
     return parts.reduce(
       (hidden, part) =>
         part.length < minHiddenLength ? hidden : hidden.replaceAll(part, redacted),
@@ -24,10 +27,12 @@ export class Secret {
     )
   }
 
+  /** `[redacted]` */
   toString(): string {
     return redacted
   }
 
+  /** `[redacted]` */
   toJSON(): string {
     return redacted
   }
