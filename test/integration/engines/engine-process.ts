@@ -24,15 +24,15 @@ export class EngineProcess implements AsyncDisposable {
   async ready(answers: () => Promise<unknown>): Promise<this> {
     const startedMs = performance.now()
     for (;;) {
-      const failure = await answers().then(
-        () => undefined,
-        (error: unknown) => error,
-      )
-      if (failure === undefined) return this
-      if (this.#ended || performance.now() - startedMs > startMs) {
-        throw new RangeError(`${this.#name} does not answer (${String(failure)}): ${readFileSync(this.#logPath, 'utf8').slice(-2000)}`)
+      try {
+        await answers()
+        return this
+      } catch (cause) {
+        if (this.#ended || performance.now() - startedMs > startMs) {
+          throw new RangeError(`${this.#name} does not answer: ${readFileSync(this.#logPath, 'utf8').slice(-2000)}`, { cause })
+        }
+        await pause(50)
       }
-      await pause(50)
     }
   }
 

@@ -108,12 +108,17 @@ describeWith(['docker-registry', 'skopeo', 'umoci', 'buildah', 'busybox'], 'engi
           await engine.pull(reference)
           await assertPulled(engine, image, reference)
         }
-        const answer = await fetch(`${mirror.url}/v2/test/app/manifests/v1`)
-        assert.equal(answer.status, 502)
         if (!patient) await assert.rejects(engine.pull('test/app:v1'))
       })
     })
   }
+
+  test('are told by 502 that the registry is stopped and nobody else knows a tag', async () => {
+    await using mirror = await startMirror('bare', stopped)
+    const answer = await fetch(`${mirror.url}/v2/test/app/manifests/v1`)
+    const { errors } = (await answer.json()) as { errors: { code: string }[] }
+    assert.deepEqual([answer.status, errors.map(({ code }) => code)], [502, ['UNAVAILABLE']])
+  })
 
   describeWith(['aria2c'], 'aria2', () => {
     test('takes one blob by four ranges at once while the registry is stopped', async () => {
