@@ -85,7 +85,11 @@ export class BlobFetcher {
   async open(request: BlobRequest, options: FetchOptions): Promise<OpenBlob> {
     options.signal?.throwIfAborted()
     const stored = await this.#stored(request)
-    if (stored) return openStored(stored)
+    if (stored) return openStored(stored, (again) => this.#openAnew(request, again))
+    return this.#openAnew(request, options)
+  }
+
+  async #openAnew(request: BlobRequest, options: FetchOptions): Promise<OpenBlob> {
     if (request.alone) this.#offerAlone(request)
     const size = await this.#findSize(request, options, new Set())
     const { session, task } = await this.#open(request, size)

@@ -1,8 +1,9 @@
-import type { ByteRange } from '../core/byte-range.ts'
+import { rangeWithin, type ByteRange } from '../core/byte-range.ts'
 import type { Digest } from '../core/digest.ts'
 import type { AbortOptions } from '../core/options.ts'
 import type { BlobSession } from './blob-session.ts'
 import { readWhileLoading } from './blob-reader.ts'
+import { isLost } from './lost-blob.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import { waitFor } from './transfer-task.ts'
 
@@ -29,8 +30,11 @@ export interface OpenBlob extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** A blob that the store has. */
-export function openStored(blob: StoredBlob): OpenBlob {
+/**
+ * A blob that the store has.
+ * @param anew - opens it once more, for what is left to read when the store has lost it
+ */
+export function openStored(blob: StoredBlob, anew: (options: AbortOptions) => Promise<OpenBlob>): OpenBlob {
   const close = (): Promise<void> => blob.close()
   const { digest, sizeBytes, mediaType } = blob
   return {
@@ -38,10 +42,31 @@ export function openStored(blob: StoredBlob): OpenBlob {
     sizeBytes,
     mediaType,
     complete: true,
-    stream: (range, options) => blob.stream(range, options),
+    stream: (range, options) => readStored(blob, range, options, anew),
     completed: async () => {},
     close,
     [Symbol.asyncDispose]: close,
+  }
+}
+
+async function* readStored(
+  blob: StoredBlob,
+  range: ByteRange | undefined,
+  options: AbortOptions = {},
+  anew: (options: AbortOptions) => Promise<OpenBlob>,
+): AsyncGenerator<Uint8Array> {
+  let { offset, length } = rangeWithin(blob.sizeBytes, range)
+  try {
+    for await (const chunk of blob.stream({ offset, length }, options)) {
+      offset += chunk.byteLength
+      length -= chunk.byteLength
+      yield chunk
+    }
+  } catch (error) {
+    // What was given out was right; the rest of it comes from where the blob came from.
+    if (!isLost(error)) throw error
+    await using rest = await anew(options)
+    yield* rest.stream({ offset, length }, options)
   }
 }
 

@@ -1,15 +1,12 @@
-import { StoreError, type StoreErrorCode } from '../core/errors.ts'
 import { pieceRange } from '../core/piece-layout.ts'
 import { UploadQueue, uploadRank, type UploadRequest } from '../engine/upload-queue.ts'
 import type { IncomingRequest, Link } from '../net/link.ts'
 import { overLimit } from '../net/peer-errors.ts'
 import { limits } from '../wire/protocol.ts'
 import type { BlobSession } from './blob-session.ts'
+import { isLost } from './lost-blob.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 import { UploadWatch } from './upload-watch.ts'
-
-/** Of a blob that the store had, and that it has no more. */
-const goneCodes: ReadonlySet<StoreErrorCode> = new Set(['ERR_STORE_NOT_FOUND', 'ERR_STORE_CORRUPT'])
 
 interface Pending {
   readonly entry: LinkEntry
@@ -118,7 +115,7 @@ export class UploadService {
       if (incoming.signal.aborted) return
       this.#context.logger.info('a piece could not be served', { digest: incoming.digest, error })
       incoming.absent()
-      if (session.complete && error instanceof StoreError && goneCodes.has(error.code)) this.#lost(session)
+      if (session.complete && isLost(error)) this.#lost(session)
     }
   }
 
