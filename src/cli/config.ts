@@ -31,6 +31,8 @@ export interface Share {
 /** What a command runs with: flags, environment and defaults as one. */
 export interface Settings {
   readonly storeDir: string
+  /** Root of a containerd whose content store is read; without it, blobs live in the store alone. */
+  readonly containerdRoot: string | undefined
   readonly listen: readonly string[]
   readonly peers: readonly string[]
   readonly discovery: readonly DiscoveryChoice[]
@@ -72,6 +74,7 @@ export function readSettings(given: GivenFlags, env: Environment): Settings {
   const listen = list('listen').map((address) => checked(address, multiaddr))
   return {
     storeDir: text('store')?.value ?? join(cacheHome(env), 'damselfly'),
+    containerdRoot: optionally(text('backend'), readBackend),
     listen: listen.length > 0 ? listen : ['/ip4/0.0.0.0/tcp/0'],
     peers: list('peer').map((address) => checked(address, multiaddr)),
     discovery: readDiscovery(list('discovery')),
@@ -220,6 +223,14 @@ function readUpstream(given: Sourced): UpstreamChoice {
     throw new InvalidArgumentError(`${given.from} is not of the form REGISTRY or REGISTRY=URL, like reg.example.com=https://10.0.0.7:5000, with no user in it`)
   }
   return url === undefined ? { registry } : { registry, url }
+}
+
+/** The root of a containerd, if that is the backend. */
+function readBackend(given: Sourced): string | undefined {
+  if (given.value === 'fs') return undefined
+  const [, root] = /^containerd=(.+)$/s.exec(given.value) ?? []
+  if (root !== undefined) return root
+  throw badValue(given, 'write fs or containerd=ROOT, like containerd=/var/lib/containerd')
 }
 
 function readShare(given: Sourced): Share {

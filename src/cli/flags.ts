@@ -9,6 +9,7 @@ export type FlagName =
   | 'undo'
   | 'write-config'
   | 'store'
+  | 'backend'
   | 'listen'
   | 'peer'
   | 'discovery'
@@ -105,6 +106,12 @@ export const commonFlags: readonly Flag[] = [
     value: 'DIR',
     help: 'folder in which this node keeps blobs; several processes may share it',
     byDefault: '$XDG_CACHE_HOME/damselfly, else ~/.cache/damselfly',
+  },
+  {
+    name: 'backend',
+    value: 'fs|containerd=ROOT',
+    help: "where complete blobs live: in the store, or in the content store of the containerd with that root, and in this one what it does not have",
+    byDefault: 'fs',
   },
   {
     name: 'listen',

@@ -13,7 +13,7 @@ import { openBuildah, openPodman, openSkopeo } from './containers-image.ts'
 import { openDocker } from './docker.ts'
 import { registryName, type Engine, type EngineInit } from './engine.ts'
 import { MirrorProcess } from './mirror-process.ts'
-import { architectures, buildImage, buildIndex, push, type RealImage } from './real-images.ts'
+import { buildImage, buildIndex, push, type RealImage } from './real-images.ts'
 
 interface EngineCase {
   readonly programs: readonly string[]
@@ -32,7 +32,6 @@ const engines: Readonly<Record<string, EngineCase>> = {
 }
 
 describeWith(['docker-registry', 'skopeo', 'umoci', 'buildah', 'busybox'], 'engines that pull through a mirror', () => {
-  const registryNames = [registryName, 'docker.io']
   const resources = new AsyncDisposableStack()
   let directory = ''
   let images: readonly RealImage[] = []
@@ -48,8 +47,7 @@ describeWith(['docker-registry', 'skopeo', 'umoci', 'buildah', 'busybox'], 'engi
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'damselfly-engines-'))
     resources.defer(() => rm(directory, { recursive: true, force: true }))
-    const [image, index] = [await buildImage(directory, 'test/app'), await buildIndex(directory, 'test/multi')]
-    images = [image, index]
+    images = [await buildImage(directory, 'test/app'), await buildIndex(directory, 'test/multi')]
     const start = async (name: string): Promise<DockerRegistry> => {
       mkdirSync(join(directory, name))
       const started = resources.use(await DockerRegistry.start(join(directory, name)))
@@ -58,11 +56,10 @@ describeWith(['docker-registry', 'skopeo', 'umoci', 'buildah', 'busybox'], 'engi
     }
     registry = await start('registry')
     stopped = await start('stopped')
-    const seeds = [
-      { reference: `${registryName}/${image.repository}:v1` },
-      ...architectures.map((each) => ({ reference: `${registryName}/${index.repository}:v1`, platform: `linux/${each}` })),
-    ]
-    seed = resources.use(await MirrorProcess.start({ directory: join(directory, 'seed'), registryUrl: `http://${stopped.host}`, registryNames, seeds }))
+    seed = resources.use(await MirrorProcess.start({ directory: join(directory, 'seed'), registry: stopped.host }))
+    // What is pulled through a node, it has for others: all platforms of an index, as skopeo takes them.
+    await using skopeo = await openEngine('skopeo', seed, stopped)
+    for (const { repository } of images) await skopeo.pull(`${repository}:v1`)
     await stopped.stop()
     online = resources.use(await startMirror('online', registry))
     noContainers = await whyNoContainers(directory)
@@ -72,7 +69,7 @@ describeWith(['docker-registry', 'skopeo', 'umoci', 'buildah', 'busybox'], 'engi
 
   /** A node without blobs, and its mirror. */
   async function startMirror(name: string, { host }: DockerRegistry): Promise<MirrorProcess> {
-    return MirrorProcess.start({ directory: join(directory, name), registryUrl: `http://${host}`, registryNames, peers: seed.addresses })
+    return MirrorProcess.start({ directory: join(directory, name), registry: host, peers: seed.addresses })
   }
 
   async function openEngine(name: string, mirror: MirrorProcess, { host }: DockerRegistry): Promise<Engine> {

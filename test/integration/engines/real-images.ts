@@ -22,8 +22,8 @@ export interface RealImage {
 
 /** This machine's, as images call it. */
 const architecture = process.arch === 'x64' ? 'amd64' : process.arch
-/** Those that {@link buildIndex} builds for, this machine's first. */
-export const architectures: readonly string[] = [architecture, architecture === 'arm64' ? 'amd64' : 'arm64']
+/** Those that {@link buildIndex} builds for. */
+const architectures: readonly string[] = [architecture, architecture === 'arm64' ? 'amd64' : 'arm64']
 
 /** An image for this machine whose entry point is a shell that needs no other file, made by umoci. */
 export async function buildImage(directory: string, repository: string, layerBytes: readonly number[] = [3 * mib]): Promise<RealImage> {

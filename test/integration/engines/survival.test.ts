@@ -10,7 +10,7 @@ import { describeAsRoot } from '../tools.ts'
 import { openCtr } from './containerd.ts'
 import { openSkopeo } from './containers-image.ts'
 import { openDocker } from './docker.ts'
-import { registryName, type Engine, type EngineInit } from './engine.ts'
+import type { Engine, EngineInit } from './engine.ts'
 import { MirrorProcess } from './mirror-process.ts'
 import { buildImage, push, type RealImage } from './real-images.ts'
 import { SteadyAddress } from './steady-address.ts'
@@ -22,7 +22,6 @@ describeAsRoot(
   ['docker-registry', 'skopeo', 'umoci', 'busybox', 'containerd', 'ctr', 'dockerd', 'runc'],
   'an image of a closed network, whose registry is stopped',
   () => {
-    const registryNames = [registryName, 'docker.io']
     const networkKey = 'a1'.repeat(32)
     const resources = new AsyncDisposableStack()
     let directory = ''
@@ -41,12 +40,16 @@ describeAsRoot(
       await using registry = await DockerRegistry.start(join(directory, 'registry'))
       registryHost = registry.host
       await push(image, registryHost)
-      seed = resources.use(await startMirror('seed', { seeds: [{ reference: `${registryName}/${image.repository}:v1` }] }))
+      seed = resources.use(await startMirror('seed', {}))
+      const skopeoDirectory = join(directory, 'engine-seed')
+      mkdirSync(skopeoDirectory)
+      await using skopeo = await openSkopeo({ directory: skopeoDirectory, mirror: seed.host, registry: registryHost })
+      await skopeo.pull(`${image.repository}:v1`)
     })
     afterAll(() => resources.disposeAsync())
 
-    function startMirror(name: string, settings: { seeds?: { reference: string }[]; peers?: readonly string[]; containerdRoot?: string }): Promise<MirrorProcess> {
-      return MirrorProcess.start({ directory: join(directory, name), registryUrl: `http://${registryHost}`, registryNames, networkKey, ...settings })
+    function startMirror(name: string, settings: { peers?: readonly string[]; containerdRoot?: string }): Promise<MirrorProcess> {
+      return MirrorProcess.start({ directory: join(directory, name), registry: registryHost, networkKey, ...settings })
     }
 
     async function assertPulled(engine: Engine): Promise<void> {
