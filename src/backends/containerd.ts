@@ -14,7 +14,8 @@ export type { ContainerdBackend, ContainerdBackendOptions } from './containerd-b
  *
  * Containerd deletes what it likes when it likes, pinned or leased here or not: such a blob is absent then, and fetched anew when it is wanted. What
  * `delete` is told of and containerd has is hidden until the backend is opened anew. Blobs that containerd pulled without us count as private, for nobody
- * here knows how they came: they are offered inside a closed network only.
+ * here knows how they came: they are offered inside a closed network only. A `RegistryMirror` of the node gives them, like all that the node has, to
+ * whoever can reach it; one with `auth: 'passthrough'` to callers whom their registry lets read them.
  *
  * @param root - containerd's `root`, `/var/lib/containerd` as a rule, or the content directory in it; this user must be able to read it
  * @example

@@ -50,21 +50,24 @@ export class Containerd implements AsyncDisposable {
   }
 }
 
+/** An engine on a containerd of its own. */
+export interface ContainerdEngine extends Engine {
+  readonly root: string
+  /** Forgets an image, and deletes what no other image needs. */
+  remove(reference: string): Promise<void>
+}
+
 /** ctr, which is told of the mirror by a file for this registry. */
-export function openCtr(init: EngineInit): Promise<Engine & { readonly root: string }> {
+export function openCtr(init: EngineInit): Promise<ContainerdEngine> {
   return openWithHosts(init, registryName, [`server = "http://${init.registry}"`])
 }
 
 /** ctr, which is told of the mirror by a file for all registries, and tells it which one is meant. */
-export function openCtrByDefault(init: EngineInit): Promise<Engine & { readonly root: string }> {
+export function openCtrByDefault(init: EngineInit): Promise<ContainerdEngine> {
   return openWithHosts(init, '_default', [])
 }
 
-async function openWithHosts(
-  { directory, mirror }: EngineInit,
-  hostDirectory: string,
-  server: readonly string[],
-): Promise<Engine & { readonly root: string }> {
+async function openWithHosts({ directory, mirror }: EngineInit, hostDirectory: string, server: readonly string[]): Promise<ContainerdEngine> {
   const hosts = join(directory, 'hosts')
   mkdirSync(join(hosts, hostDirectory), { recursive: true })
   const lines = [...server, `[host."http://${mirror}"]`, '  capabilities = ["pull", "resolve"]']
@@ -75,6 +78,9 @@ async function openWithHosts(
     root: containerd.root,
     async pull(reference) {
       await containerd.ctr('images', 'pull', '--hosts-dir', hosts, '--snapshotter', 'native', `${registryName}/${reference}`)
+    },
+    async remove(reference) {
+      await containerd.ctr('images', 'remove', '--sync', `${registryName}/${reference}`)
     },
     async digestsOf(reference) {
       const list = await containerd.ctr('images', 'list', `name==${registryName}/${reference}`)

@@ -25,6 +25,11 @@ export async function openSkopeo(init: EngineInit): Promise<Engine> {
   }
 }
 
+/** skopeo, which puts the registry's name before the repository's, as mirrors of several registries are told which one is meant. */
+export function openSkopeoByPath(init: EngineInit): Promise<Engine> {
+  return openSkopeo({ ...init, mirror: `${init.mirror}/${registryName}` })
+}
+
 /** podman, with a storage of its own. */
 export async function openPodman(init: EngineInit): Promise<Engine> {
   const options = { env: environmentOf(init) }

@@ -24,15 +24,22 @@ export class SteadyAddress implements AsyncDisposable {
     return new SteadyAddress(server, typeof address === 'object' && address ? address.port : 0)
   }
 
-  /** Resolves when so many more bytes have gone to the engine; no more of them pass until the connection ends. */
+  /** Resolves when so many more bytes have gone to the engine; no more of them pass until {@link SteadyAddress.cut}. */
   async stopAfter(bytes: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#limit = { bytes: this.#passedBytes + bytes, reached: resolve }
     await promise
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends all connections, as they end when the mirror is killed, and lets everything through again. */
+  cut(): void {
+    this.#limit = undefined
+    // What is held back would hide the end of its connection.
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut()
     this.#server.close()
     await once(this.#server, 'close')
   }
@@ -63,8 +70,4 @@ export class SteadyAddress implements AsyncDisposable {
     })
   }
 
-  /** Lets everything through again. */
-  goOn(): void {
-    this.#limit = undefined
-  }
 }
