@@ -61,6 +61,9 @@ export type { MetricName } from './metrics/metric-names.ts'
 export { RegistryMirror } from './mirror/registry-mirror.ts'
 export type { RegistryMirrorOptions } from './mirror/registry-mirror.ts'
 export type { WebHandler } from './mirror/web-handler.ts'
+export { engineFolders, planEngineSetup, planEngineUndo } from './mirror/engine-plan.ts'
+export type { EngineSetup } from './mirror/engine-plan.ts'
+export type { ContainerEngine, EngineFiles, EnginePlan, FileChange } from './mirror/engine-files.ts'
 
 // Where bytes live
 export { PieceStore } from './store/piece-store.ts'

@@ -1,5 +1,5 @@
 import type { Descriptor, PeerShare, TransferStats } from '../index.ts'
-import type { CliEvent, InspectedEvent } from './cli-event.ts'
+import type { CliEvent, ConfiguredEvent, InspectedEvent } from './cli-event.ts'
 
 /** An event for people: the same facts as its JSON, in one or a few lines. */
 export function printEvent(event: CliEvent): string {
@@ -20,6 +20,8 @@ export function printEvent(event: CliEvent): string {
       return event.grant
     case 'issuer':
       return event.issuer
+    case 'configured':
+      return printConfigured(event)
     case 'error':
       return event.message
   }
@@ -71,6 +73,13 @@ function printInspected(image: InspectedEvent): string {
     `layers     ${image.layers.length}, ${printBytes(layersBytes)}`,
     ...image.layers.map((layer) => `           ${printDescriptor(layer)}`),
   ].join('\n')
+}
+
+function printConfigured({ engine, dryRun, files, notes }: ConfiguredEvent): string {
+  const changes = files.map(({ path, change, diff }) => diff?.trimEnd() ?? `${change.padEnd(7)}  ${path}`)
+  const summary = files.length > 0 ? [] : [`${engine}: nothing to change`]
+  const end = dryRun && files.length > 0 ? ['nothing was written: --dry-run'] : []
+  return [...changes, ...summary, ...notes.map((note) => `note: ${note}`), ...end].join('\n')
 }
 
 function printDescriptor({ digest, size, mediaType }: Descriptor): string {
