@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, link, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestHex, type Digest } from '../../src/core/digest.ts'
 import type { BlobContent } from '../../src/testing/seeded-content.ts'
@@ -16,7 +15,7 @@ export class SimulatedContainerd {
     this.contentDirectory = join(root, 'io.containerd.content.v1.content')
   }
 
-  /** Takes a blob in, if it is not there: written beside, read-only, renamed. */
+  /** Takes a blob in, if it is not there: written beside, read-only, then there in one step. */
   async commit({ digest, ...content }: BlobContent): Promise<void> {
     await this.commitBytes(digest, content.read({ offset: 0, length: content.sizeBytes }))
   }
@@ -25,11 +24,14 @@ export class SimulatedContainerd {
     const ingest = join(this.contentDirectory, 'ingest')
     await mkdir(ingest, { recursive: true })
     await mkdir(join(this.contentDirectory, 'blobs', 'sha256'), { recursive: true })
-    if (existsSync(this.pathOf(digest))) return
     const data = join(ingest, randomUUID())
     await writeFile(data, bytes)
     await chmod(data, 0o444)
-    await rename(data, this.pathOf(digest))
+    // Unlike a rename, this leaves what is there.
+    await link(data, this.pathOf(digest)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+    await rm(data)
   }
 
   /** Its garbage collector comes by. */
