@@ -19,6 +19,7 @@ import {
   type WithheldEvent,
 } from '../index.ts'
 import type { Settings } from './config.ts'
+import { readKeyFile } from './key-file.ts'
 
 /**
  * Opens a node for as long as `use` takes, and closes all of it, whichever way that ends.
@@ -84,7 +85,7 @@ function insecureRegistries(hosts: readonly string[]): Record<string, { insecure
 async function networkOf({ networkKeyFile, allowedPeers }: Settings): Promise<NetworkOptions | undefined> {
   if (networkKeyFile === undefined && allowedPeers.length === 0) return undefined
   return {
-    ...(networkKeyFile !== undefined && { key: await readKey(networkKeyFile) }),
+    ...(networkKeyFile !== undefined && { key: (await readKeyFile(networkKeyFile, 'make one with openssl rand -hex 32')).trim() }),
     ...(allowedPeers.length > 0 && { allowPeers: allowedPeers }),
   }
 }
@@ -98,14 +99,3 @@ async function readGrants(file: string): Promise<string[]> {
   }
 }
 
-async function readKey(file: string): Promise<string> {
-  try {
-    return (await readFile(file, 'utf8')).trim()
-  } catch (cause) {
-    throw new RequestError(
-      'ERR_REQUEST_OPTION',
-      `the network key file ${file} cannot be read: make one with openssl rand -hex 32`,
-      { cause },
-    )
-  }
-}

@@ -3,7 +3,7 @@ import type { SessionState } from './session-state.ts'
 
 /** So many peers failed us since the last piece came, and it came so long ago: others like them would go on doing so. */
 const peerCount = 2
-const withoutPieceMs = 5000
+const withoutPieceMs = 4000
 
 /**
  * Each new peer that says it has a piece is believed for a while, and there may be any number of new ones: when several have failed and nothing

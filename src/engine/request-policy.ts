@@ -21,6 +21,8 @@ const minPace = 65.536
 /** One that trickles has stalled whatever else there is: to wait for it would be to wait for ever. */
 const minSolePace = 1.024
 const paceWindowMs = 10_000
+/** Where there is an origin, who has failed and never given anything gets no more time than this, and nobody when peers are not asked any more. */
+const spentSilenceMs = 1000
 /** A node that got nothing for this long takes from other regions what it can get. */
 const farAfterMs = 5000
 
@@ -32,14 +34,15 @@ export function expireRequests(state: SessionState, now: number, effects: Effect
     const link = state.links.get(request.link)
     if (!request.sent || request.arrived || !link) continue
     const late = now - request.sentMs > link.score.deadlineMs(request.sizeBytes)
-    const silent = now - request.movedMs > Math.max(state.tuning.idleMs, link.score.silenceMs)
+    const isSpent = state.origin.usable && (state.origin.only || (link.score.snubbed && link.score.meanMs === undefined))
+    const silent = now - request.movedMs > (isSpent ? spentSilenceMs : Math.max(state.tuning.idleMs, link.score.silenceMs))
     const pace = paceOf(state, request, now)
     const stalled = silent || pace < minSolePace || ((late || pace < minPace) && isElsewhere(state, link, request.piece))
     if (!stalled) continue
     effects.push({ type: 'cancel', link: request.link, piece: request.piece })
     release(state, request)
     link.score.failed(now)
-    state.luckless.links.add(link.id)
+    if (link.score.meanMs === undefined) state.luckless.links.add(link.id)
   }
 }
 

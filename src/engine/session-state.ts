@@ -97,7 +97,7 @@ export interface SessionState {
   startedMs: number
   /** When a piece last came or a source last showed life. */
   movedMs: number
-  /** Peers that stalled, failed or sent something wrong since the last piece came, and when that was. */
+  /** Peers that gave nothing yet and stalled, failed or sent something wrong since the last piece came, and when that was. */
   readonly luckless: { readonly links: Set<LinkId>; storedMs: number }
   /** The same, but for what a starving node took from other regions. */
   fedMs: number

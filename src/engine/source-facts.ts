@@ -25,14 +25,14 @@ export function endRequest(
   if (outcome.kind === 'busy') link.score.busy(now, outcome.retryAfterMs)
   else if (outcome.kind === 'failed') {
     link.score.failed(now)
-    state.luckless.links.add(link.id)
+    if (link.score.meanMs === undefined) state.luckless.links.add(link.id)
   }
   else if (outcome.kind === 'absent') {
     removeHold(state, link, request.piece)
     link.score.failed(now)
   } else {
     distrust(state, link, effects)
-    state.luckless.links.add(link.id)
+    if (link.score.meanMs === undefined) state.luckless.links.add(link.id)
   }
 }
 

@@ -85,8 +85,8 @@ export class BlobSession {
     this.#state = createSession({
       layout,
       stored,
-      fromOrigin: part?.fromOrigin.clone() ?? new Bitfield(layout.pieceCount),
       complete: !part,
+      fromOrigin: part?.fromOrigin.clone() ?? new Bitfield(layout.pieceCount),
       originUsable: false,
       startFraction: this.#order.readUInt32BE() / 2 ** 32,
       random: context.random,
@@ -215,6 +215,10 @@ export class BlobSession {
     await this.#keepFromPeer(from, 0, [bytes], { hash: digestToBytes(this.digest), claim: undefined })
   }
 
+  give(entry: LinkEntry, piece: number): ReturnType<SessionLinks['give']> {
+    return this.#links.give(entry.id, piece)
+  }
+
   /** A peer was given a piece whole. */
   gave(link: LinkId, piece: number): void {
     this.#loop.dispatch({ type: 'piece:given', link, piece })
@@ -225,10 +229,7 @@ export class BlobSession {
     return this.#state.stored.has(piece) && this.access.mayTell(entry)
   }
 
-  /**
-   * Whether a reader may have the piece: it is proven by the whole, or comes from a source that we trust. The last piece waits for
-   * the digest, so that a stream never ends well with wrong bytes.
-   */
+  /** Whether a reader may have the piece: it is proven, and not the last one, so that no stream ends well with wrong bytes. */
   isProven(piece: number): boolean {
     if (this.complete) return true
     if (!this.#state.stored.has(piece) || piece === this.layout.pieceCount - 1) return false

@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { CleanUp } from '../core/clean-up.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
+import { steadyClock } from '../core/steady-clock.ts'
 import { RequestError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/log.ts'
 import { checkNumber } from '../core/options.ts'
@@ -190,7 +191,7 @@ function resolveOptions(options: SwarmOptions): Settings {
     throw new RequestError('ERR_REQUEST_OPTION', 'network is empty: give it a key, allowPeers, or both; without them nobody would be kept out')
   }
   return {
-    clock: options.clock ?? systemClock,
+    clock: steadyClock(options.clock ?? systemClock),
     logger: options.logger ?? silentLogger,
     random: options.random ?? seededRandom(),
     origin,

@@ -246,6 +246,22 @@ export class SessionLinks {
     cancels.set(piece, entry.lane.request(copy.digest, piece, sizeBytes, sink))
   }
 
+  /**
+   * The bytes of a piece for a peer, who hears first by which claim to check them: it may have asked by one that fell here since. `undefined` where
+   * no claim fits, or the piece was replaced while it was read.
+   */
+  async give(link: LinkId, piece: number): Promise<Uint8Array | undefined> {
+    const { claims, copy } = this.#init
+    await copy.loadHashes()
+    const hash = copy.hash(piece)
+    const bytes = await copy.read(pieceRange(copy.layout, piece))
+    const now = copy.hash(piece)
+    if ((hash && now && Buffer.compare(hash, now) !== 0) || claims.offerable([piece]).length === 0) return undefined
+    const told = this.#attached.get(link)?.told
+    if (told) this.send(link, claims.messages([piece], told))
+    return bytes
+  }
+
   cancel(link: LinkId, piece: number): void {
     const cancels = this.#attached.get(link)?.cancels
     const cancel = cancels?.get(piece)

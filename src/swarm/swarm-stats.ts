@@ -21,7 +21,7 @@ export interface SwarmStats {
   readonly bytes: {
     /** Read from origins. */
     readonly origin: number
-    /** Received from peers, and found to match. */
+    /** Received from peers, and as claimed; if the whole did not match, some of it was thrown away later. */
     readonly peers: number
     /** Given to peers. */
     readonly served: number

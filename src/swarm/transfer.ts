@@ -44,7 +44,7 @@ export interface ByteCounts {
   readonly total: number
   /** Read from the origin. */
   readonly origin: number
-  /** Received from peers, and found to match. */
+  /** Received from peers, and as claimed; if the whole did not match, some of it was thrown away later. */
   readonly peers: number
   /** Here already when the transfer began. */
   readonly stored: number

@@ -104,8 +104,9 @@ export class UploadService {
     try {
       if (!session.canServe(entry, incoming.piece)) return incoming.absent()
       const { complete } = session
-      const bytes = await session.read(range)
+      const bytes = await session.give(entry, incoming.piece)
       if (incoming.signal.aborted) return
+      if (!bytes) return incoming.absent()
       await incoming.serve(range.length, [bytes])
       this.#proven.add(incoming.link)
       session.gave(entry.id, incoming.piece)

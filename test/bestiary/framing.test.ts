@@ -85,8 +85,10 @@ describe('peers that break the form', () => {
       'what belongs on the other stream': (stream) => send(stream, { type: 'have', digest: stage.content.digest, pieces: [1] }),
     }
     const streams: Libp2pStream[] = []
-    for (const answer of Object.values(answers)) {
+    const crooks = new Map<string, string>()
+    for (const [name, answer] of Object.entries(answers)) {
       const peer = await stage.badPeer({ answer: () => {} })
+      crooks.set(peer.peerId, name)
       await stage.hostOf(peer).handle(pieceProtocol, (stream) => {
         streams.push(stream)
         stream.addEventListener('message', ({ data }: { data: ReceivedBytes }) => answer(stream, peer.honest(data.subarray()[36] ?? 0)))
@@ -94,6 +96,8 @@ describe('peers that break the form', () => {
     }
     const node = await stage.node()
     await stage.pull(node)
+    const unlinked = node.told.filter(({ name }) => name === 'peer:unlinked').map(({ peerId }) => crooks.get(peerId ?? ''))
+    assert.deepEqual(new Set(unlinked), new Set(Object.keys(answers)))
     // Each link is tried again once, after a second.
     const ended = stage.figures(node).of('damselfly_links_ended_total', { code: 'ERR_PEER_PROTOCOL' })
     assert.ok(ended >= stage.bad.length && ended <= 2 * stage.bad.length, `${ended} links ended`)

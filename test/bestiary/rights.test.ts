@@ -64,7 +64,7 @@ async function ask(
   return heard
 }
 
-/** A node that has a private blob of the repository `lab.example/blobs`. */
+/** A node that has a private blob of the repository `lab.example/private`. */
 async function ownerOf(stage: Stage, content: BlobContent, options: SwarmOptions = {}): Promise<LabNode> {
   const owner = await stage.node(options)
   const layer = { digest: content.digest, size: content.sizeBytes, private: true, origin: stage.lab.origin.of(content, owner, { private: true }) }
@@ -78,7 +78,7 @@ describe('peers that ask for what is not theirs', () => {
   test('B19: a grant of somebody else, an old one, or one for something else is worth what none is, and looks no different', async () => {
     await using stage = new Stage(19, 5)
     const [{ key, issuer }, other] = [newGrantKey(), newGrantKey()]
-    const rules = [{ match: 'lab.example/blobs', access: { grant: { issuers: [issuer] } } }]
+    const rules = [{ match: 'lab.example/private', access: { grant: { issuers: [issuer] } } }]
     const owner = await ownerOf(stage, stage.content, { sharing: { rules } })
     const match = 'lab.example/**'
     const at = (shiftMs: number): Clock => ({

@@ -84,16 +84,16 @@ export class Stage implements AsyncDisposable {
     return Math.max(4 * pieceLength, sizeBytes / 10) + this.bad.length * limits.dataStreams * pieceLength
   }
 
-  async node(swarm: SwarmOptions = {}, uplinkBytesPerSecond = bytesPerSecond): Promise<LabNode> {
+  async node(swarm: SwarmOptions = {}): Promise<LabNode> {
     const figures = new Figures()
-    const node = await this.lab.addNode({ uplinkBytesPerSecond, swarm: { metrics: figures, ...swarm } })
+    const node = await this.lab.addNode({ swarm: { metrics: figures, ...swarm } })
     this.#figures.set(node, figures)
     return node
   }
 
   /** A node that has the blob. */
-  async seeder(content: BlobContent = this.content, uplinkBytesPerSecond = bytesPerSecond): Promise<LabNode> {
-    const node = await this.node({}, uplinkBytesPerSecond)
+  async seeder(content: BlobContent = this.content): Promise<LabNode> {
+    const node = await this.node()
     const { time, origin } = this.lab
     const layer = { digest: content.digest, size: content.sizeBytes, origin: origin.of(content, node) }
     await time.until(node.swarm.fetchLayer(layer).then((blob) => blob.close()))

@@ -264,8 +264,23 @@ describe('a canary in every place where a secret is kept', () => {
     }
     await writeFile(helper, `#!/bin/sh\necho 'no JSON but ${credentials.helper}'\n`)
     assert.notEqual(await run(helped.host), 0)
+    const pem = join(folder, 'issuer.pem')
+    const peerId = '12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5'
+    const { key: issuerKey } = newGrantKey()
+    canaries.bytes('grant key', Buffer.from(issuerKey.replace(/-----.*-----|\n/g, '').slice(-40)))
+    for (const [text, mode, code] of [[issuerKey, 0o600, 0], [issuerKey.replace('PRIVATE', 'PRIVAT'), 0o600, 2], [issuerKey, 0o644, 2]] as const) {
+      await writeFile(pem, text, { mode })
+      await chmod(pem, mode)
+      const result = await runCli(['grant', '--key', pem, '--peer', peerId, '--match', 'registry.example/**', '--verbose', '--json'], env)
+      canaries.absentFrom('the output of grant', `${result.stdout}\n${result.stderr}`)
+      assert.equal(result.code, code)
+    }
     await writeFile(join(folder, 'key'), `${key}${key}\n`)
     assert.notEqual(await run(plain.host), 0)
+    await writeFile(join(folder, 'key'), `${key}\n`)
+    await chmod(join(folder, 'key'), 0o644)
+    assert.equal(await run(plain.host), 2)
+    await chmod(join(folder, 'key'), 0o600)
     await writeFile(join(folder, 'config.json'), JSON.stringify(config).slice(0, -2))
     assert.notEqual(await run(plain.host), 0)
   })

@@ -56,7 +56,7 @@ describe('seed and serve', () => {
 
   test('with a network key, give to those who have it and to nobody else', async () => {
     const key = ['--network-key-file', fixture.path('key')]
-    await writeFile(fixture.path('key'), `${'5a'.repeat(32)}\n`)
+    await writeFile(fixture.path('key'), `${'5a'.repeat(32)}\n`, { mode: 0o600 })
     await using seeder = new Cli(fixture.node('seed', 'seed', fixture.tag, '--json', ...key))
     const address = (await seeder.event('seeding')).addresses?.[0] ?? ''
     const args = ['pull', fixture.byDigest, '--to', fixture.path('out'), '--origin', 'never', '--peer', address, '--json']

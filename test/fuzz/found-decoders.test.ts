@@ -14,6 +14,7 @@ const exempt: Readonly<Record<string, string>> = {
   'swarm/blob-reader.ts#readWhileLoading': 'gives pieces to a caller',
   'swarm/lease-messages.ts#readGrants': 'works on a message that was read',
   'cli/config.ts#readGrantSettings': 'reads five texts by the functions that readSettings reads them by',
+  'cli/key-file.ts#readKeyFile': 'reads text of a file, whatever it is',
   'store/fs-io.ts#readFully': 'reads bytes of a file, whatever they are',
   'store/fs-copies.ts#readFileChunks': 'reads bytes of a file, whatever they are',
   'store/verified-reader.ts#VerifiedReader': 'compares bytes with their hash',

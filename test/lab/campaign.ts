@@ -1,3 +1,4 @@
+import { runAmongLiars } from './run-among-liars.ts'
 import { runSchedule } from './run-schedule.ts'
 import { drawSchedule, type Limits } from './schedule.ts'
 
@@ -15,6 +16,19 @@ export class Campaign {
   /** Runs the schedules of consecutive seeds. */
   async run(firstSeed: number, count: number): Promise<void> {
     for (let seed = firstSeed; seed < firstSeed + count; seed++) await this.#runOne(seed)
+  }
+
+  /** Swarms of which a part lies, with and without issuers that the honest trust. */
+  async runAmongLiars(firstSeed: number, count: number, part: number): Promise<void> {
+    for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+      for (const trusting of [false, true]) {
+        const { violations, kinds } = await runAmongLiars({ seed, part, trusting })
+        this.figures.schedules++
+        if (violations.length === 0) continue
+        this.figures.failures++
+        this.failures.push([`npm run lab -- --liars 1 --seed ${seed}: ${part} of all lie, ${kinds.join(', ')}`, ...violations].join('\n  '))
+      }
+    }
   }
 
   async #runOne(seed: number): Promise<void> {

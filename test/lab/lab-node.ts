@@ -1,4 +1,3 @@
-import { inspect } from 'node:util'
 import type { Logger } from '../../src/core/log.ts'
 import type { Random } from '../../src/core/random.ts'
 import { ManifestResolver } from '../../src/oci/manifest-resolver.ts'
@@ -6,6 +5,7 @@ import { PieceStore } from '../../src/store/piece-store.ts'
 import { createSwarm } from '../../src/swarm/create-swarm.ts'
 import type { SwarmOptions } from '../../src/swarm/swarm-init.ts'
 import type { Swarm } from '../../src/swarm/swarm.ts'
+import { holdsText } from './holds-text.ts'
 import type { Identity } from './identities.ts'
 import type { Directory } from './lab-discovery.ts'
 import { LabDisk, type Mount } from './lab-disk.ts'
@@ -193,8 +193,7 @@ export class LabNode {
   #logger(): Logger {
     const { canary } = this.#init
     const say = (message: string, facts?: object): void => {
-      const line = `${message} ${inspect(facts, { depth: 4 })}`
-      if (line.includes(canary)) this.leaks.push(line)
+      if (holdsText([message, facts], canary)) this.leaks.push(message)
     }
     return { debug: say, info: say, warn: say }
   }

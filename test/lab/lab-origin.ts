@@ -52,7 +52,7 @@ export class LabOrigin {
   of(content: BlobContent, { name, loop }: Reader, options: { readonly private?: boolean; readonly reachable?: () => boolean } = {}): Origin {
     const { private: usedCredentials = false, reachable = () => true } = options
     const origin: Origin & { authorization: string } = {
-      name: 'lab.example/blobs',
+      name: usedCredentials ? 'lab.example/private' : 'lab.example/blobs',
       authorization: this.#canary,
       read: (range, { signal } = {}) => this.#read(content, range, { name, loop, usedCredentials, reachable, signal }),
     }

@@ -3,7 +3,9 @@ import { describe, test } from 'vitest'
 import { digestToBytes } from '../../src/core/digest.ts'
 import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
 import { sharedContent } from './contents.ts'
+import { holdsText } from './holds-text.ts'
 import { Lab } from './lab.ts'
+import { addLiar } from './liars.ts'
 import { nothing, type LabNode } from './lab-node.ts'
 
 const kib = 1024
@@ -64,5 +66,24 @@ describe('the fault laboratory', () => {
     const [one, two] = [await traces(), await traces()]
     assert.deepEqual(one, two)
     assert.notEqual(one[0], one[1])
+  })
+
+  test('shows that a piece of the origin which somebody contradicts is read once more, and not for ever', async () => {
+    const lab = new Lab(7)
+    const content = sharedContent(7, 2048 * kib)
+    const liar = await addLiar(lab, 'denies', content, [])
+    const node = await lab.addNode()
+    const blob = await lab.time.until(node.swarm.fetchLayer({ digest: content.digest, size: content.sizeBytes, origin: lab.origin.of(content, node) }))
+    assert.equal(blob.stats.bytes.peers, 0)
+    assert.deepEqual(node.told.filter(({ name }) => name === 'peer:banned').map(({ peerId }) => peerId), [liar.peer.peerId])
+    assert.equal(lab.origin.sentBytes.get(content.digest), content.sizeBytes + 256 * kib)
+  })
+
+  test('finds a secret in what a node logs, wherever it is', () => {
+    const secret = 'canary-1'
+    const error = new TypeError('failed', { cause: Object.assign(new TypeError('because'), { options: { headers: [`Bearer ${secret}`] } }) })
+    assert.equal(holdsText({ error }, secret), true)
+    assert.equal(holdsText({ error: new TypeError(secret) }, secret), true)
+    assert.equal(holdsText({ error }, 'canary-2'), false)
   })
 })

@@ -18,7 +18,7 @@
  * blocked, set wrong and killed. `lab-disk.ts` outlives it. `lab-discovery.ts` tells nodes of each other.
  */
 import { seededRandom, type Random } from '../../src/core/random.ts'
-import { identityOf } from './identities.ts'
+import { identityOf, type Identity } from './identities.ts'
 import { Directory } from './lab-discovery.ts'
 import { LabNode, type LabNodeOptions } from './lab-node.ts'
 import { LabOrigin } from './lab-origin.ts'
@@ -31,6 +31,13 @@ export interface LabOptions {
   readonly originBytesPerSecond?: number | undefined
   /** First half of all addresses. @defaultValue `10.0` */
   readonly prefix?: string | undefined
+}
+
+/** Where a node can be, and who it is then. */
+export interface Host {
+  readonly name: string
+  readonly address: string
+  readonly identity: Identity
 }
 
 /** How many identities there are to draw from: making one costs more than a small run. */
@@ -56,18 +63,21 @@ export class Lab {
     this.origin = new LabOrigin(this.time, this.canary, originBytesPerSecond)
   }
 
-  /** An address and an identity that no other host of this lab has. */
-  async newHost(): Promise<Pick<LabNode, 'name'> & { address: string; identity: Awaited<ReturnType<typeof identityOf>> }> {
+  /**
+   * An address and an identity that no other host of this lab has.
+   * @param prefix - first half of the address
+   */
+  async newHost(prefix: string = this.#prefix): Promise<Host> {
     const number = ++this.#hosts
     const [identity = 0] = this.#freeIdentities.splice(this.random.below(this.#freeIdentities.length), 1)
-    return { name: `h${number}`, address: `/ip4/${this.#prefix}.${number >> 8}.${number & 255}/tcp/4001`, identity: await identityOf(identity) }
+    return { name: `h${number}`, address: `/ip4/${prefix}.${number >> 8}.${number & 255}/tcp/4001`, identity: await identityOf(identity) }
   }
 
-  /** A node that runs. */
-  async addNode(options: LabNodeOptions = {}): Promise<LabNode> {
+  /** A node that runs, on a new host unless one is named. */
+  async addNode({ host, ...options }: LabNodeOptions & { readonly host?: Host } = {}): Promise<LabNode> {
     const { time, network, directory, canary } = this
     const random = seededRandom(this.random.below(2 ** 32))
-    const node = new LabNode({ ...options, ...(await this.newHost()), time, network, directory, random, canary })
+    const node = new LabNode({ ...options, ...(host ?? (await this.newHost())), time, network, directory, random, canary })
     this.nodes.push(node)
     await time.until(node.start())
     return node

@@ -5,6 +5,7 @@
  *     npm run lab -- --schedules 50000 --seed 1 --json
  *     npm run lab -- --short
  *     npm run lab -- --replay 4711
+ *     npm run lab -- --liars 200    # so many swarms each in which 30 % and 60 % of all peers lie
  */
 import { parseArgs } from 'node:util'
 import { Campaign } from './campaign.ts'
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     nodes: { type: 'string', default: '12' },
     pieces: { type: 'string', default: '64' },
     replay: { type: 'string' },
+    liars: { type: 'string' },
     short: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -25,7 +27,9 @@ const { values } = parseArgs({
 const limits = { mostNodes: Number(values.nodes), mostPieces: Number(values.pieces) }
 const campaign = new Campaign(limits)
 const startedMs = performance.now()
-if (values.replay === undefined) await campaign.run(Number(values.seed), Number(values.short ? 200 : values.schedules))
+if (values.liars !== undefined) {
+  for (const part of [0.3, 0.6]) await campaign.runAmongLiars(Number(values.seed), Number(values.liars), part)
+} else if (values.replay === undefined) await campaign.run(Number(values.seed), Number(values.short ? 200 : values.schedules))
 else {
   const seed = Number(values.replay)
   const schedule = drawSchedule(seed, limits)

@@ -24,6 +24,8 @@ export interface RunResult {
 
 /** So long after the last fault, who was cut off has had time to notice that it is not any more. */
 const calmMs = 3000
+/** So long nobody asks an origin for what it had wrong twice. */
+const wrongOriginMs = 31_000
 /** When all is well again, nobody waits longer for a blob. */
 const patienceMs = 60_000
 /** A read that was begun in the midst of faults ends, well or not, in so much time. */
@@ -159,6 +161,8 @@ class ScheduledRun {
   async #readAgain(): Promise<void> {
     const { time, nodes, origin } = this.#lab
     origin.faults.length = 0
+    // An origin that was wrong is left alone for a while.
+    if (origin.misled.size > 0) await time.run(time.now + wrongOriginMs)
     const wanted = new Map(this.#schedule.reads.map((read) => [`${read.node} ${read.blob}`, read]))
     const failed: string[] = []
     let left = wanted.size

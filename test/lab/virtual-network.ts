@@ -91,6 +91,13 @@ export class VirtualNetwork {
     }
   }
 
+  /** The process of a node is stopped: who hears nothing from it for long takes its connections for dead. */
+  stall(node: VirtualNode): void {
+    this.#time.after(silenceMs, () => {
+      if (node.loop.blocked) for (const pair of this.#pairsOf(node)) this.#reset(pair)
+    })
+  }
+
   async #connect(from: VirtualNode, address: string, peerId: string | undefined): Promise<VirtualConnection> {
     const host = this.#listening.get(address)
     const name = host?.name ?? address

@@ -111,6 +111,19 @@ describe('an origin that refuses', () => {
     await pull.innocent()
   })
 
+  test('O26: a repository that the registry takes back is not shared any more', async () => {
+    const held = image.content(layer.digest)
+    assert.ok(held)
+    await using registry = await FakeRegistry.open()
+    registry.addImage(image, 'v1')
+    await using pull = await Pull.open([registry], contentsOf(image))
+    await pull.image(registry)
+    registry.misbehave('/v2/', ({ response }) => void response.writeHead(403).end())
+    await pull.fails(pull.image(registry), 'ERR_ORIGIN_DENIED')
+    await assert.rejects(pull.peer.fetchLayer({ digest: held.digest, size: held.sizeBytes }), { code: 'ERR_SWARM_NO_SOURCE' })
+    await pull.innocent()
+  })
+
   for (const [status, code] of [
     [404, 'ERR_ORIGIN_NOT_FOUND'],
     [403, 'ERR_ORIGIN_DENIED'],

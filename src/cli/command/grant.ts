@@ -1,13 +1,14 @@
-import { open, readFile, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { grantIssuer, issueGrant, newGrantKey, RequestError } from '../../index.ts'
 import type { CommandContext } from '../command-context.ts'
 import { readGrantSettings } from '../config.ts'
+import { readKeyFile } from '../key-file.ts'
 
 /** Signs a grant and prints it; or makes a key, or tells what the holder of one is called in rules. */
 export async function grant({ output, given, env }: CommandContext): Promise<void> {
   const { keyFile, isNew, peerId, match, ttlMs } = readGrantSettings(given, env)
   if (keyFile === undefined) throw badUsage('say which key signs: --key FILE, and --new to make it')
-  const key = isNew ? await makeKey(keyFile) : await readKey(keyFile)
+  const key = isNew ? await makeKey(keyFile) : await readKeyFile(keyFile, 'make one with --new')
   const issuer = grantIssuer(key)
   if (peerId === undefined && match === undefined) return output.event({ event: 'issuer', issuer })
   if (peerId === undefined) throw badUsage('say who may read: --peer ID, which the ready line of damselfly serve shows')
@@ -26,14 +27,6 @@ async function makeKey(file: string): Promise<string> {
   } catch (cause) {
     throw new RequestError('ERR_REQUEST_OPTION', `${file} cannot be made: a new key goes to a file that does not exist yet`, { cause })
   }
-}
-
-async function readKey(file: string): Promise<string> {
-  const [mode, key] = await Promise.all([stat(file).then((stats) => stats.mode & 0o777), readFile(file, 'utf8')]).catch((cause: unknown) => {
-    throw new RequestError('ERR_REQUEST_OPTION', `the key file ${file} cannot be read: make one with --new`, { cause })
-  })
-  if ((mode & 0o077) === 0) return key
-  throw badUsage(`${file} has mode ${mode.toString(8)}: others may read the key, or change it; chmod 600 ${file}, and make another key if they may have`)
 }
 
 function badUsage(message: string): RequestError {
