@@ -45,6 +45,6 @@ export interface ConfiguredFile {
   /** Below the folder that `--root` names. */
   readonly path: string
   readonly change: 'made' | 'changed' | 'removed'
-  /** As `diff -u` shows it; with `--dry-run` only. */
+  /** As `diff -u` shows it; with `--dry-run` only, and not of backups. */
   readonly diff?: string
 }

@@ -2,8 +2,8 @@ import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, rmdir } fr
 import { basename, dirname, join, relative } from 'node:path'
 import { RequestError, type FileChange } from '../index.ts'
 
-/** Whose text matters; other files are known by name alone, such as keys. */
-const textFiles = /\.(?:toml|conf|json|damselfly|before-damselfly)$/
+/** Whose text matters, with backups and records beside them; of other files, such as keys, the name is all that is read. */
+const textFiles = /\/(?:hosts\.toml|config\.toml|daemon\.json|registries\.conf|registries\.conf\.d\/[^/]+\.conf)(?:\.damselfly|\.before-damselfly)?$/
 /** An engine's files are small; what is larger is something else. */
 const maxFileBytes = 4 * 1024 * 1024
 
@@ -49,7 +49,7 @@ export class MachineFiles {
     for (const entry of await this.#entries(folder)) {
       const path = `${folder}/${entry.name}`
       if (entry.isDirectory()) continue
-      files.set(path, textFiles.test(entry.name) ? await this.#text(path) : '')
+      files.set(path, textFiles.test(path) ? await this.#text(path) : '')
     }
   }
 

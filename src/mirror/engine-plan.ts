@@ -29,8 +29,8 @@ const folders: Readonly<Record<ContainerEngine, readonly string[]>> = {
 }
 
 /**
- * The folders whose files a plan wants to know; `*` stands for each folder at its place. Texts matter of `.toml`, `.conf`, `.json`, `.damselfly` and
- * `.before-damselfly`, and names alone of the rest.
+ * The folders whose files a plan wants to know; `*` stands for each folder at its place. Texts matter of `hosts.toml`, `config.toml`, `daemon.json`,
+ * `registries.conf` and its drop-ins, and of what stands beside them with `.damselfly` or `.before-damselfly` after its name; of the rest, names alone.
  * @public
  */
 export function engineFolders(engine: ContainerEngine): readonly string[] {

@@ -54,6 +54,7 @@ describe('planEngineSetup', () => {
         const twice = applied(configured, planEngineSetup(engine, configured, other))
         assert.deepEqual(sorted(applied(twice, planEngineUndo(engine, twice))), sorted(files))
       }),
+      { numRuns: 2000 },
     )
   })
 

@@ -21,7 +21,9 @@ export async function configure({ settings, output }: CommandContext, name: stri
 
 function describe({ path, before, after }: FileChange, withDiff: boolean): ConfiguredFile {
   const change = before === undefined ? 'made' : after === undefined ? 'removed' : 'changed'
-  return { path, change, ...(withDiff && { diff: unifiedDiff(path, before, after) }) }
+  // A backup is the whole of a file that its user knows.
+  const isBackup = path.endsWith('.before-damselfly')
+  return { path, change, ...(withDiff && !isBackup && { diff: unifiedDiff(path, before, after) }) }
 }
 
 function badFlags(message: string): RequestError {

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../tools.ts'
+import { configuredFile } from './configured-file.ts'
 import { EngineProcess } from './engine-process.ts'
 import { registryName, type Engine, type EngineInit } from './engine.ts'
 
@@ -59,7 +60,7 @@ export interface ContainerdEngine extends Engine {
 
 /** ctr, which is told of the mirror by a file for this registry. */
 export function openCtr(init: EngineInit): Promise<ContainerdEngine> {
-  return openWithHosts(init, registryName, [`server = "http://${init.registry}"`])
+  return openWithHosts(init, registryName, [{ registry: registryName, url: `http://${init.registry}` }])
 }
 
 /** ctr, which is told of the mirror by a file for all registries, and tells it which one is meant. */
@@ -67,11 +68,11 @@ export function openCtrByDefault(init: EngineInit): Promise<ContainerdEngine> {
   return openWithHosts(init, '_default', [])
 }
 
-async function openWithHosts({ directory, mirror }: EngineInit, hostDirectory: string, server: readonly string[]): Promise<ContainerdEngine> {
+async function openWithHosts({ directory, mirror }: EngineInit, hostDirectory: string, upstreams: readonly { registry: string; url: string }[]): Promise<ContainerdEngine> {
   const hosts = join(directory, 'hosts')
   mkdirSync(join(hosts, hostDirectory), { recursive: true })
-  const lines = [...server, `[host."http://${mirror}"]`, '  capabilities = ["pull", "resolve"]']
-  writeFileSync(join(hosts, hostDirectory, 'hosts.toml'), `${lines.join('\n')}\n`)
+  const text = configuredFile('containerd', `/etc/containerd/certs.d/${hostDirectory}/hosts.toml`, { mirrorUrl: mirror, upstreams })
+  writeFileSync(join(hosts, hostDirectory, 'hosts.toml'), text)
   const containerd = await Containerd.start(join(directory, 'containerd'))
   let containerCount = 0
   return {

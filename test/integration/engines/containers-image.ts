@@ -2,13 +2,21 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../tools.ts'
+import { configuredFile } from './configured-file.ts'
 import { registryName, type Engine, type EngineInit } from './engine.ts'
 import { storageConfig } from './real-images.ts'
 
 /** skopeo; copies to directories that it makes. */
-export async function openSkopeo(init: EngineInit): Promise<Engine> {
-  const { directory } = init
-  const config = writeRegistriesConfig(init)
+export function openSkopeo(init: EngineInit): Promise<Engine> {
+  return openWithConfig(init, writeBareConfig(init))
+}
+
+/** skopeo, which puts the registry's name before the repository's, as mirrors of several registries are told which one is meant. */
+export function openSkopeoByPath(init: EngineInit): Promise<Engine> {
+  return openWithConfig(init, writeRegistriesConfig(init))
+}
+
+async function openWithConfig({ directory }: EngineInit, config: string): Promise<Engine> {
   const folderOf = (reference: string): string => join(directory, reference.replaceAll(/\W/g, '-'))
   return {
     async pull(reference) {
@@ -23,11 +31,6 @@ export async function openSkopeo(init: EngineInit): Promise<Engine> {
     },
     async [Symbol.asyncDispose]() {},
   }
-}
-
-/** skopeo, which puts the registry's name before the repository's, as mirrors of several registries are told which one is meant. */
-export function openSkopeoByPath(init: EngineInit): Promise<Engine> {
-  return openSkopeo({ ...init, mirror: `${init.mirror}/${registryName}` })
 }
 
 /** podman, with a storage of its own. */
@@ -80,7 +83,17 @@ function environmentOf(init: EngineInit): NodeJS.ProcessEnv {
   }
 }
 
+/** What `configure` writes, which names the registry in the path. */
 function writeRegistriesConfig({ directory, mirror, registry }: EngineInit): string {
+  const path = join(directory, 'registries.conf')
+  const setup = { mirrorUrl: mirror, upstreams: [{ registry: registryName, url: `http://${registry}` }] }
+  const dropIn = configuredFile('podman', '/etc/containers/registries.conf.d/50-damselfly.conf', setup)
+  writeFileSync(path, `unqualified-search-registries = []\n${dropIn}`)
+  return path
+}
+
+/** By hand, with nothing but the mirror's address: its default upstream is meant. */
+function writeBareConfig({ directory, mirror, registry }: EngineInit): string {
   const path = join(directory, 'registries.conf')
   const lines = [
     'unqualified-search-registries = []',

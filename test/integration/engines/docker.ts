@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../tools.ts'
+import { configuredFile } from './configured-file.ts'
 import { Containerd } from './containerd.ts'
 import { EngineProcess } from './engine-process.ts'
 import type { Engine, EngineInit } from './engine.ts'
@@ -24,10 +25,10 @@ export async function openDocker({ directory, mirror }: EngineInit): Promise<Eng
     iptables: false,
     ip6tables: false,
     containerd: containerd.socket,
-    'registry-mirrors': [`http://${mirror}`],
     'insecure-registries': ['127.0.0.0/8'],
   }
-  writeFileSync(config, JSON.stringify(configuration))
+  const path = '/etc/docker/daemon.json'
+  writeFileSync(config, configuredFile('docker', path, { mirrorUrl: mirror }, new Map([[path, JSON.stringify(configuration)]])))
   const home = join(directory, 'home')
   mkdirSync(home)
   // Without a home of its own it would send the logins of whoever runs the tests.
