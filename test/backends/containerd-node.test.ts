@@ -7,6 +7,7 @@ import { digestOf, type Digest } from '../../src/core/digest.ts'
 import { fsBackend } from '../../src/store/fs-backend.ts'
 import type { Swarm } from '../../src/swarm/swarm.ts'
 import { embeddedOrigin } from '../../src/testing/embedded-origin.ts'
+import { seededContent } from '../../src/testing/seeded-content.ts'
 import { testImage } from '../../src/testing/test-image.ts'
 import { mirrorOf } from '../mirror/mirror-fixture.ts'
 import { openStore } from '../store/stores.ts'
@@ -82,4 +83,23 @@ describe('a node that keeps what containerd has once', () => {
     await fetchFromOrigin(swarm)
     assert.equal(digestOf(await swarm.store.read(layer.digest)), layer.digest)
   })
+
+  for (const [whom, network] of [['members of its closed network', { key: 'c3'.repeat(32) }], ['nobody in an open one', undefined]] as const) {
+    test(`gives what containerd pulled before it came to ${whom}`, async () => {
+      const directory = await makeDirectory()
+      onTestFinished(() => rm(directory, { recursive: true, force: true }))
+      const containerd = new SimulatedContainerd(join(directory, 'containerd'))
+      const content = seededContent(7, 3 * mib)
+      await containerd.commit(content)
+      const backend = containerdBackend(containerd.root, { fallback: fsBackend(join(directory, 'own')) })
+      await using nodes = new TestNodes()
+      const node = await nodes.start([], { store: await openStore(backend), network })
+      const other = await nodes.start([node], { network })
+      const fetching = other.fetchLayer({ digest: content.digest, size: content.sizeBytes })
+      if (!network) return await assert.rejects(fetching, { code: 'ERR_SWARM_NO_SOURCE' })
+      await using fetched = await fetching
+      assert.equal(fetched.stats.bytes.peers, content.sizeBytes)
+      assert.equal(fetched.private, true)
+    })
+  }
 })
