@@ -90,7 +90,7 @@ export type { JournalRecord, PartState } from './store/journal.ts'
 
 // Registries and other origins
 export { ManifestResolver } from './oci/manifest-resolver.ts'
-export type { Layer, ManifestResolverInit, ResolvedImage, ResolvedManifest, ResolveOptions } from './oci/manifest-resolver.ts'
+export type { Layer, ManifestResolverInit, ResolvedImage, ResolvedManifest, ResolveManifestOptions, ResolveOptions } from './oci/manifest-resolver.ts'
 export type { ManifestBlob } from './oci/resolved-image.ts'
 export { Registries } from './oci/registries.ts'
 export type { Credentials, RegistriesInit } from './oci/registries.ts'

@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts'
 import type { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { BlobHandler } from './blob-handler.ts'
@@ -21,6 +22,7 @@ export interface MirrorHandlerInit {
   readonly resolver: ManifestResolver
   readonly upstreams: Upstreams
   readonly loops: LoopGuard
+  readonly clock: Clock
   /** Asks for each caller what he may have; without it, callers have what this node has. */
   readonly callers?: CallerAccess | undefined
   /** Whether the mirror still takes requests. */

@@ -78,7 +78,7 @@ export class RegistryMirror implements AsyncDisposable {
       throw new RequestError('ERR_REQUEST_OPTION', `auth is ${String(auth)}: write 'node' or 'passthrough'`)
     }
     if (auth === 'passthrough') this.#callers = new CallerAccess({ upstreams: registries, queues, loops, clock, logger })
-    const handler = new MirrorHandler({ swarm, resolver: this.#resolver, upstreams, loops, callers: this.#callers, isOpen: () => this.#closed === undefined })
+    const handler = new MirrorHandler({ swarm, resolver: this.#resolver, upstreams, loops, clock, callers: this.#callers, isOpen: () => this.#closed === undefined })
     this.handler = webHandler((request) => handler.answer(request))
     this.#server = new NodeServer({ host, port, hostNames: options.hostNames ?? [], answer: (request) => handler.answer(request), clock, logger })
   }

@@ -43,6 +43,15 @@ export interface ResolveOptions extends AbortOptions {
 }
 
 /**
+ * Settings of {@link ManifestResolver.manifest}.
+ * @public
+ */
+export interface ResolveManifestOptions extends Omit<ResolveOptions, 'platform'> {
+  /** A registry that fails to say what a tag is is not asked again. @defaultValue false */
+  once?: boolean | undefined
+}
+
+/**
  * Turns references into manifests and layers. A tag is asked at its registry, each time; what has a digest is
  * asked once.
  *
@@ -120,13 +129,13 @@ export class ManifestResolver implements AsyncDisposable {
    * One manifest or index, as it is: no platform is chosen.
    * @throws as {@link ManifestResolver.resolve} does
    */
-  async manifest(reference: string | Reference, options: Omit<ResolveOptions, 'platform'> = {}): Promise<ResolvedManifest> {
-    const { fetch, signal } = options
+  async manifest(reference: string | Reference, options: ResolveManifestOptions = {}): Promise<ResolvedManifest> {
+    const { fetch, signal, once } = options
     signal?.throwIfAborted()
     const named = typeof reference === 'string' ? parseReference(reference) : reference
     const document = named.digest
       ? await this.#source.byDigest(named, { digest: named.digest }, { fetch, signal })
-      : await this.#source.byTag(named, { signal })
+      : await this.#source.byTag(named, { signal, once })
     const { bytes, parsed, usedCredentials } = document
     return { descriptor: describe(document), bytes, parsed, usedCredentials }
   }

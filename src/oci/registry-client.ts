@@ -11,7 +11,7 @@ import { manifestMediaTypes } from './image-manifest.ts'
 import { HostRanges, RangeHabits } from './range-habits.ts'
 import { readRange, type RangeAnswer } from './range-reader.ts'
 import type { RegistryEndpoint } from './registry-endpoint.ts'
-import { growingWaits, type WaitOptions } from './wait-options.ts'
+import { growingWaits, type TryOptions, type WaitOptions } from './wait-options.ts'
 
 /** What registries answer to somebody who is nobody, for what only others may have; many do not even say that it exists. */
 const refusals: ReadonlySet<number> = new Set([401, 403, 404])
@@ -90,7 +90,7 @@ export class RegistryClient {
   async manifest(
     repository: string,
     name: string,
-    options: WaitOptions = {},
+    options: TryOptions = {},
   ): Promise<ManifestAnswer> {
     const waits = this.#waits(options)
     const failover = this.#failover(waits)
@@ -98,6 +98,7 @@ export class RegistryClient {
       try {
         return await failover.attempt((endpoint) => readManifest(endpoint, repository, name, waits))
       } catch (error) {
+        if (options.once) throw error
         await failover.retries.next(error)
       }
     }

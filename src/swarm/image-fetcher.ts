@@ -40,8 +40,8 @@ export class ImageFetcher {
   }
 
   /** One manifest or index, as it is. */
-  manifest(reference: string | Reference, { resolver = this.#resolver, signal }: FetchManifestOptions): Promise<ResolvedManifest> {
-    return this.#manifests.fetch(resolver, reference, { signal })
+  manifest(reference: string | Reference, { resolver = this.#resolver, ...options }: FetchManifestOptions): Promise<ResolvedManifest> {
+    return this.#manifests.fetch(resolver, reference, options)
   }
 
   /** Resolves when every blob of the image is whole, verified and in the store. */

@@ -9,7 +9,7 @@ import { registryOrigin } from '../oci/registry-origin.ts'
 import type { BlobFetcher } from './blob-fetcher.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import type { SwarmContext } from './swarm-context.ts'
-import type { FetchImageOptions } from './transfer.ts'
+import type { FetchImageOptions, FetchManifestOptions } from './transfer.ts'
 
 /** Brings manifests here: tags are asked at their registry, and what has a digest comes through the swarm. */
 export class ManifestFetcher {
@@ -36,9 +36,9 @@ export class ManifestFetcher {
   }
 
   /** One manifest or index, as it is. It is in the store afterwards, and others who want its blobs are looked for. */
-  async fetch(resolver: ManifestResolver, named: string | Reference, { signal }: AbortOptions): Promise<ResolvedManifest> {
+  async fetch(resolver: ManifestResolver, named: string | Reference, { signal, once }: Omit<FetchManifestOptions, 'resolver'>): Promise<ResolvedManifest> {
     const reference = this.#resolvable(typeof named === 'string' ? parseReference(named) : named)
-    const resolving = resolver.manifest(reference, { signal, fetch: this.#throughSwarm(reference) })
+    const resolving = resolver.manifest(reference, { signal, once, fetch: this.#throughSwarm(reference) })
     const manifest = await this.#noteRefusal(reference, resolving)
     const { descriptor, parsed, usedCredentials } = manifest
     this.#noteRead(resolver, reference, descriptor, usedCredentials)

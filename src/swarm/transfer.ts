@@ -33,6 +33,8 @@ export interface OpenRequest extends Omit<LayerRequest, 'size'> {
 export interface FetchManifestOptions extends AbortOptions {
   /** How to reach the registry. @defaultValue the swarm's own resolver */
   resolver?: ManifestResolver | undefined
+  /** A registry that fails to say what a tag is is not asked again. @defaultValue false */
+  once?: boolean | undefined
 }
 
 /**

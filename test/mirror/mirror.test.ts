@@ -63,6 +63,15 @@ describe('RegistryMirror', () => {
     assert.equal(digestOf(await bytesOf(blob)), layer?.digest)
   })
 
+  test('asks a registry that fails once for a manifest: the engine has other hosts', async () => {
+    await using origin = await embeddedOrigin()
+    await using nodes = new TestNodes()
+    origin.fault('/v2/team/app/manifests/1.0', { status: 503 })
+    const { mirror } = await mirrorOf(nodes, origin)
+    assert.equal((await fetch(`${mirror.url}/v2/team/app/manifests/1.0`)).status, 502)
+    assert.equal(origin.requests().total, 1)
+  })
+
   test('gives parts of a blob', async () => {
     await using origin = await embeddedOrigin()
     await using nodes = new TestNodes()
