@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, test } from 'vitest'
 import { digestOf } from '../../src/core/digest.ts'
 import { embeddedOrigin } from '../../src/testing/embedded-origin.ts'
@@ -118,6 +120,39 @@ describe('RegistryMirror', () => {
     assert.deepEqual(new Set(await Promise.all(whole)), new Set([content.digest]))
     assert.equal(digestOf(Buffer.concat(await Promise.all(parts))), content.digest)
     assert.ok(origin.bytesSent(content.digest) <= 1.02 * content.sizeBytes)
+  })
+
+  test('goes on for others when clients leave half-way', async () => {
+    await using origin = await embeddedOrigin()
+    await using nodes = new TestNodes()
+    const content = seededContent(6, 80 * mib)
+    origin.addBlob(content)
+    const { mirror } = await mirrorOf(nodes, origin)
+    const url = `${mirror.url}/v2/a/blobs/${content.digest}`
+    const leaving = Array.from({ length: 30 }, async () => {
+      const gone = new AbortController()
+      const answer = await fetch(url, { signal: gone.signal })
+      for await (const chunk of answer.body ?? []) {
+        assert.ok(chunk.byteLength > 0)
+        gone.abort()
+      }
+    })
+    const staying = fetch(url).then(bytesOf)
+    const ended = await Promise.allSettled(leaving)
+    assert.ok(ended.every(({ status }) => status === 'rejected'))
+    assert.equal(digestOf(await staying), content.digest)
+    assert.ok(origin.bytesSent(content.digest) <= 1.02 * content.sizeBytes)
+  })
+
+  test('answers beside five hundred sockets that say nothing', async () => {
+    await using origin = await embeddedOrigin()
+    await using nodes = new TestNodes()
+    const { mirror } = await mirrorOf(nodes, origin)
+    const sockets = Array.from({ length: 500 }, () => connect(Number(new URL(mirror.url).port), '127.0.0.1'))
+    for (const socket of sockets) socket.on('error', () => {})
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    assert.equal((await fetch(`${mirror.url}/v2/`)).status, 200)
+    for (const socket of sockets) socket.destroy()
   })
 
   test('can be mounted in another server', async () => {
