@@ -1,4 +1,5 @@
 import type { Decoder } from './decoder.ts'
+import { engineFileDecoders } from './engine-file-decoders.ts'
 import { fileDecoders } from './file-decoders.ts'
 import { httpDecoders } from './http-decoders.ts'
 import { imageDecoders } from './image-decoders.ts'
@@ -13,5 +14,6 @@ export const decoders: readonly Decoder[] = [
   ...httpDecoders,
   ...imageDecoders,
   ...fileDecoders,
+  ...engineFileDecoders,
   ...peerDecoders,
 ]
