@@ -8,6 +8,7 @@ import { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { Registries } from '../oci/registries.ts'
 import type { RegistryOptions } from '../oci/registry-settings.ts'
 import { refusalOf } from './error-answer.ts'
+import { parseAuthorization } from './authorization-header.ts'
 import type { LoopGuard } from './loop-guard.ts'
 import type { MirrorRequest } from './mirror-answer.ts'
 import { Refusal } from './refusal.ts'
@@ -18,7 +19,6 @@ const memoMs = 60_000
 const maxMemos = 10_000
 /** Callers whose connections are kept. */
 const maxCallers = 64
-const maxHeaderLength = 8192
 
 /** What callers' rights are found out by. */
 export interface CallerAccessInit {
@@ -100,18 +100,6 @@ export class CallerAccess {
     }
     return resolver
   }
-}
-
-/** Credentials as clients send them; nothing of them is said in a refusal. */
-function parseAuthorization(header: string): RegistryAuth | Refusal {
-  const malformed = new Refusal(400, 'UNAUTHORIZED', 'the Authorization header is malformed')
-  if (header.length > maxHeaderLength || /[^\x20-\x7e]/.test(header)) return malformed
-  const [, scheme = '', text = ''] = /^(\w+) +(\S+)$/.exec(header) ?? []
-  if (scheme.toLowerCase() === 'bearer') return { registryToken: text }
-  if (scheme.toLowerCase() !== 'basic' || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return malformed
-  const pair = Buffer.from(text, 'base64').toString('utf8')
-  const colon = pair.indexOf(':')
-  return colon < 0 ? malformed : { username: pair.slice(0, colon), password: pair.slice(colon + 1) }
 }
 
 function unauthorized(challenges: readonly string[]): Refusal {

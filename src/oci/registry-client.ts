@@ -150,7 +150,7 @@ export class RegistryClient {
       const headers = { accept: 'application/vnd.oci.image.index.v1+json, application/json' }
       const { response } = await endpoint.send({ repository, path, headers, ...waits })
       const bytes = await response.bytes(maxManifestBytes)
-      return { bytes, mediaType: response.header('content-type'), nextPage: nextPageOf(response.header('link')) }
+      return { bytes, mediaType: response.header('content-type'), nextPage: parseNextPage(response.header('link')) }
     })
   }
 
@@ -207,12 +207,6 @@ export class RegistryClient {
     const { endpoints, clock, random, logger } = this.#init
     return new Failover(endpoints, { clock, random, ...waits }, logger)
   }
-}
-
-/** Of a `Link` header only the query of the next page counts: wherever else it points, nobody goes there. */
-function nextPageOf(link: string | undefined): string | undefined {
-  const target = /^\s*<([^<>]{1,4096})>\s*;(?:.*;)?\s*rel="?next"?/i.exec(link ?? '')?.[1]
-  return target === undefined ? undefined : URL.parse(target, 'https://registry.invalid')?.search.slice(1)
 }
 
 async function readManifest(

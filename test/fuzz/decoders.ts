@@ -3,6 +3,7 @@ import { engineFileDecoders } from './engine-file-decoders.ts'
 import { fileDecoders } from './file-decoders.ts'
 import { httpDecoders } from './http-decoders.ts'
 import { imageDecoders } from './image-decoders.ts'
+import { mirrorDecoders } from './mirror-decoders.ts'
 import { peerDecoders } from './peer-decoders.ts'
 import { valueDecoders } from './value-decoders.ts'
 import { wireDecoders } from './wire-decoders.ts'
@@ -15,5 +16,6 @@ export const decoders: readonly Decoder[] = [
   ...imageDecoders,
   ...fileDecoders,
   ...engineFileDecoders,
+  ...mirrorDecoders,
   ...peerDecoders,
 ]
