@@ -1,4 +1,5 @@
 import type { ByteRange } from '../core/byte-range.ts'
+import { parseNextPage } from './next-page.ts'
 import type { Clock } from '../core/clock.ts'
 import { maxManifestBytes } from '../core/descriptor.ts'
 import { digestOf, isDigest, type Digest } from '../core/digest.ts'
