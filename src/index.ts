@@ -17,12 +17,15 @@ export type { LimitOptions, LocationOptions, NetworkOptions, SwarmOptions } from
 export type {
   ByteCounts,
   FetchImageOptions,
+  FetchManifestOptions,
   FetchOptions,
   LayerRequest,
+  OpenRequest,
   PeerShare,
   TransferProgress,
   TransferStats,
 } from './swarm/transfer.ts'
+export type { OpenBlob } from './swarm/open-blob.ts'
 export type {
   Authorize,
   BeforeSeed,
@@ -54,6 +57,14 @@ export type {
 export type { MetricLabels, Metrics } from './metrics/metrics.ts'
 export type { MetricName } from './metrics/metric-names.ts'
 
+// The mirror for container engines
+export { RegistryMirror } from './mirror/registry-mirror.ts'
+export type { RegistryMirrorOptions } from './mirror/registry-mirror.ts'
+export type { WebHandler } from './mirror/web-handler.ts'
+export { engineFolders, planEngineSetup, planEngineUndo } from './mirror/engine-plan.ts'
+export type { EngineSetup } from './mirror/engine-plan.ts'
+export type { ContainerEngine, EngineFiles, EnginePlan, FileChange } from './mirror/engine-files.ts'
+
 // Where bytes live
 export { PieceStore } from './store/piece-store.ts'
 export { fsBackend } from './store/fs-backend.ts'
@@ -79,7 +90,7 @@ export type { JournalRecord, PartState } from './store/journal.ts'
 
 // Registries and other origins
 export { ManifestResolver } from './oci/manifest-resolver.ts'
-export type { Layer, ManifestResolverInit, ResolvedImage, ResolveOptions } from './oci/manifest-resolver.ts'
+export type { Layer, ManifestResolverInit, ResolvedImage, ResolvedManifest, ResolveManifestOptions, ResolveOptions } from './oci/manifest-resolver.ts'
 export type { ManifestBlob } from './oci/resolved-image.ts'
 export { Registries } from './oci/registries.ts'
 export type { Credentials, RegistriesInit } from './oci/registries.ts'

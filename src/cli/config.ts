@@ -15,6 +15,13 @@ export type DiscoveryChoice =
   | { readonly kind: 'mdns' }
   | { readonly kind: 'dns'; readonly host: string }
 
+/** A registry that `--upstream` names. */
+export interface UpstreamChoice {
+  readonly registry: string
+  /** Where it answers, if not at its name. */
+  readonly url?: string
+}
+
 /** What one `--share` says. */
 export interface Share {
   readonly match: string
@@ -24,6 +31,8 @@ export interface Share {
 /** What a command runs with: flags, environment and defaults as one. */
 export interface Settings {
   readonly storeDir: string
+  /** Root of a containerd whose content store is read; without it, blobs live in the store alone. */
+  readonly containerdRoot: string | undefined
   readonly listen: readonly string[]
   readonly peers: readonly string[]
   readonly discovery: readonly DiscoveryChoice[]
@@ -39,6 +48,15 @@ export interface Settings {
   readonly supernodes: readonly string[]
   readonly trustedRanges: readonly string[]
   readonly location: { readonly region?: string; readonly zone?: string; readonly rack?: string }
+  /** For `serve`, where a mirror listens; for `configure`, where it answers. As given: each reads it in its own way. */
+  readonly mirror: string | undefined
+  readonly upstreams: readonly UpstreamChoice[]
+  readonly mirrorAuth: 'node' | 'passthrough'
+  /** What stands for `/` in `configure`. */
+  readonly root: string
+  readonly dryRun: boolean
+  readonly undo: boolean
+  readonly writeConfig: boolean
   /** Folder that `pull` writes to. */
   readonly to: string | undefined
   readonly json: boolean
@@ -56,6 +74,7 @@ export function readSettings(given: GivenFlags, env: Environment): Settings {
   const listen = list('listen').map((address) => checked(address, multiaddr))
   return {
     storeDir: text('store')?.value ?? join(cacheHome(env), 'damselfly'),
+    containerdRoot: optionally(text('backend'), readBackend),
     listen: listen.length > 0 ? listen : ['/ip4/0.0.0.0/tcp/0'],
     peers: list('peer').map((address) => checked(address, multiaddr)),
     discovery: readDiscovery(list('discovery')),
@@ -71,6 +90,13 @@ export function readSettings(given: GivenFlags, env: Environment): Settings {
     supernodes: list('supernode').map((address) => checked(address, multiaddr)),
     trustedRanges: list('trusted-range').map((range) => checked(range, addressRange)),
     location: readLocation(text),
+    mirror: text('mirror')?.value,
+    upstreams: list('upstream').map(readUpstream),
+    mirrorAuth: readChoice(text('mirror-auth'), ['node', 'passthrough']),
+    root: text('root')?.value ?? '/',
+    dryRun: enabled('dry-run'),
+    undo: enabled('undo'),
+    writeConfig: enabled('write-config'),
     to: text('to')?.value,
     json: enabled('json'),
     verbose: enabled('verbose'),
@@ -187,6 +213,24 @@ function readChoice<Word extends string>(given: Sourced | undefined, words: read
   const word = words.find((each) => each === given.value)
   if (word !== undefined) return word
   throw badValue(given, `write ${words.join(' or ')}`)
+}
+
+function readUpstream(given: Sourced): UpstreamChoice {
+  const [, registry = '', url] = /^([^=]*)(?:=(.*))?$/.exec(given.value) ?? []
+  const isUrl = url === undefined || (/^https?:\/\/[^/@?#]+(?:\/[^@?#]*)?$/.test(url) && URL.canParse(url))
+  if (!hostName.pattern.test(registry) || !isUrl) {
+    // Not what was written: an address may have a password in it.
+    throw new InvalidArgumentError(`${given.from} is not of the form REGISTRY or REGISTRY=URL, like reg.example.com=https://10.0.0.7:5000, with no user in it`)
+  }
+  return url === undefined ? { registry } : { registry, url }
+}
+
+/** The root of a containerd, if that is the backend. */
+function readBackend(given: Sourced): string | undefined {
+  if (given.value === 'fs') return undefined
+  const [, root] = /^containerd=(.+)$/s.exec(given.value) ?? []
+  if (root !== undefined) return root
+  throw badValue(given, 'write fs or containerd=ROOT, like containerd=/var/lib/containerd')
 }
 
 function readShare(given: Sourced): Share {

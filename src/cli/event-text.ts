@@ -1,11 +1,11 @@
 import type { Descriptor, PeerShare, TransferStats } from '../index.ts'
-import type { CliEvent, InspectedEvent } from './cli-event.ts'
+import type { CliEvent, ConfiguredEvent, InspectedEvent } from './cli-event.ts'
 
 /** An event for people: the same facts as its JSON, in one or a few lines. */
 export function printEvent(event: CliEvent): string {
   switch (event.event) {
     case 'ready':
-      return [`node ${event.peerId} is ready; stop it with Ctrl-C`, ...reachableAt(event.addresses)].join('\n')
+      return [`node ${event.peerId} is ready; stop it with Ctrl-C`, ...reachableAt(event.addresses), ...(event.mirror ? [`registry mirror at ${event.mirror}`] : [])].join('\n')
     case 'seeding':
       return [`seeding ${event.digest}; stop with Ctrl-C`, ...reachableAt(event.addresses)].join('\n')
     case 'progress':
@@ -20,6 +20,8 @@ export function printEvent(event: CliEvent): string {
       return event.grant
     case 'issuer':
       return event.issuer
+    case 'configured':
+      return printConfigured(event)
     case 'error':
       return event.message
   }
@@ -71,6 +73,13 @@ function printInspected(image: InspectedEvent): string {
     `layers     ${image.layers.length}, ${printBytes(layersBytes)}`,
     ...image.layers.map((layer) => `           ${printDescriptor(layer)}`),
   ].join('\n')
+}
+
+function printConfigured({ engine, dryRun, files, notes }: ConfiguredEvent): string {
+  const changes = files.map(({ path, change, diff }) => diff?.trimEnd() ?? `${change.padEnd(7)}  ${path}`)
+  const summary = files.length > 0 ? [] : [`${engine}: nothing to change`]
+  const end = dryRun && files.length > 0 ? ['nothing was written: --dry-run'] : []
+  return [...changes, ...summary, ...notes.map((note) => `note: ${note}`), ...end].join('\n')
 }
 
 function printDescriptor({ digest, size, mediaType }: Descriptor): string {

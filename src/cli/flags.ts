@@ -1,7 +1,15 @@
 /** Every flag that some command takes. */
 export type FlagName =
   | 'to'
+  | 'mirror'
+  | 'upstream'
+  | 'mirror-auth'
+  | 'root'
+  | 'dry-run'
+  | 'undo'
+  | 'write-config'
   | 'store'
+  | 'backend'
   | 'listen'
   | 'peer'
   | 'discovery'
@@ -38,12 +46,58 @@ export interface Flag {
   readonly byDefault?: string
 }
 
+/** How to print; for every command. */
+export const outputFlags: readonly Flag[] = [
+  { name: 'json', help: 'print one JSON object a line on standard output' },
+  { name: 'verbose', help: 'say more on standard error, with stack traces of failures' },
+]
+
 /** Where `pull` writes. */
 export const toFlag: Flag = {
   name: 'to',
   value: 'DIR',
   help: 'folder to write the image to, as an OCI image layout; made if absent, added to if it is one',
 }
+
+/** The registries that a mirror stands in for; for `serve` and `configure`. */
+const upstreamFlag: Flag = {
+  name: 'upstream',
+  value: 'REGISTRY[=URL]',
+  repeatable: true,
+  help: 'registry that the mirror stands in for, as references name it, and where it answers if not at its name',
+}
+
+/** The flags of a mirror that `serve` runs. */
+export const mirrorFlags: readonly Flag[] = [
+  {
+    name: 'mirror',
+    value: 'HOST:PORT',
+    help: 'address on which to serve container engines as a registry mirror; needs --upstream',
+    byDefault: 'no mirror',
+  },
+  upstreamFlag,
+  {
+    name: 'mirror-auth',
+    value: 'node|passthrough',
+    help: 'whose rights at the registry count: those of this node for everybody, or those of each caller',
+    byDefault: 'node',
+  },
+]
+
+/** The flags of `configure`, which runs no node. */
+export const configureFlags: readonly Flag[] = [
+  {
+    name: 'mirror',
+    value: 'URL',
+    help: 'where the mirror answers the engine',
+    byDefault: 'http://127.0.0.1:5001',
+  },
+  upstreamFlag,
+  { name: 'root', value: 'DIR', help: "folder that stands for the machine's root, such as that of an image", byDefault: '/' },
+  { name: 'dry-run', help: 'show what would change, and change nothing' },
+  { name: 'undo', help: 'take out what configure put in' },
+  { name: 'write-config', help: "containerd: set config_path in config.toml too, where it is missing" },
+]
 
 /** The flags of every command. */
 export const commonFlags: readonly Flag[] = [
@@ -52,6 +106,12 @@ export const commonFlags: readonly Flag[] = [
     value: 'DIR',
     help: 'folder in which this node keeps blobs; several processes may share it',
     byDefault: '$XDG_CACHE_HOME/damselfly, else ~/.cache/damselfly',
+  },
+  {
+    name: 'backend',
+    value: 'fs|containerd=ROOT',
+    help: "where complete blobs live: in the store, or in the content store of the containerd with that root, and in this one what it does not have",
+    byDefault: 'fs',
   },
   {
     name: 'listen',
@@ -141,8 +201,7 @@ export const commonFlags: readonly Flag[] = [
   { name: 'region', value: 'NAME', help: 'where this node stands; near peers are preferred' },
   { name: 'zone', value: 'NAME', help: 'zone within the region' },
   { name: 'rack', value: 'NAME', help: 'rack within the zone' },
-  { name: 'json', help: 'print one JSON object a line on standard output' },
-  { name: 'verbose', help: 'say more on standard error, with stack traces of failures' },
+  ...outputFlags,
 ]
 
 /** The flags of `grant`. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { CommandContext } from './command-context.ts'
 import { readSettings, type GivenFlags } from './config.ts'
-import { commonFlags, envName, grantFlags, toFlag, type Flag } from './flags.ts'
+import { commonFlags, configureFlags, envName, grantFlags, mirrorFlags, outputFlags, toFlag, type Flag } from './flags.ts'
 import { Output, type OutputInit } from './output.ts'
 
 /** What commands need of the process. */
@@ -46,8 +46,8 @@ const verbs: readonly Verb[] = [
   },
   {
     name: 'serve',
-    help: 'run a node that helps others to find each other and offers what its store holds, until interrupted',
-    flags: commonFlags,
+    help: 'run a node that helps others to find each other and offers what its store holds, and a registry mirror with --mirror, until interrupted',
+    flags: [...mirrorFlags, ...commonFlags],
     load: async () => (await import('./command/serve.ts')).serve,
   },
   {
@@ -62,6 +62,13 @@ const verbs: readonly Verb[] = [
     help: 'sign a grant: a node may read private images of some repositories for a while; or make the key for that',
     flags: grantFlags,
     load: async () => (await import('./command/grant.ts')).grant,
+  },
+  {
+    name: 'configure',
+    argument: { name: 'engine', help: 'containerd, docker, podman (buildah and skopeo too) or crio' },
+    help: 'put the mirror of a node before a container engine, in the files of that engine, or take it out again',
+    flags: [...configureFlags, ...outputFlags],
+    load: async () => (await import('./command/configure.ts')).configure,
   },
 ]
 

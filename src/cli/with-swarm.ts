@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { containerdBackend } from '../backends/containerd.ts'
 import {
   createSwarm,
   dht,
@@ -13,6 +14,7 @@ import {
   type DiscoveryPlugin,
   type Logger,
   type NetworkOptions,
+  type StorageBackend,
   type Swarm,
   type WithheldEvent,
 } from '../index.ts'
@@ -34,7 +36,7 @@ export async function withSwarm<Result>(
   const { listen, location, origin, role, supernodes, trustedRanges } = settings
   const network = await networkOf(settings)
   const grants = settings.grantFile === undefined ? undefined : await readGrants(settings.grantFile)
-  await using store = await PieceStore.open(fsBackend(settings.storeDir))
+  await using store = await PieceStore.open(backendOf(settings, logger), { logger })
   await using resolver = new ManifestResolver({ registries: insecureRegistries(settings.insecureHosts) })
   await using swarm = await createSwarm({
     store,
@@ -55,6 +57,11 @@ export async function withSwarm<Result>(
   })
   swarm.addEventListener('sharing:withheld', ({ detail }) => options.onWithheld?.(detail))
   return await use(swarm)
+}
+
+function backendOf({ storeDir, containerdRoot }: Settings, logger: Logger): StorageBackend {
+  const own = fsBackend(storeDir, { logger })
+  return containerdRoot === undefined ? own : containerdBackend(containerdRoot, { fallback: own, logger })
 }
 
 function discoveryPlugins({ discovery, peers: addresses }: Settings): DiscoveryPlugin[] {

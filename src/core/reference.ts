@@ -75,6 +75,16 @@ export function registryHost(reference: Pick<Reference, 'registry'>): string {
   return reference.registry === dockerHub ? dockerHubHost : reference.registry
 }
 
+/** Whether a text is the name of a repository: `library/alpine`. */
+export function isRepository(text: string): boolean {
+  return text.length <= maxNameLength && text.split('/').every((component) => componentPattern.test(component))
+}
+
+/** Whether a text can be a tag. */
+export function isTag(text: string): boolean {
+  return tagPattern.test(text)
+}
+
 /**
  * The name of a registry in the form in which references have it; `undefined` when it is no host with an optional
  * port.

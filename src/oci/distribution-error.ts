@@ -19,8 +19,10 @@ export type DistributionErrorCode =
   | 'NAME_INVALID'
   | 'NAME_UNKNOWN'
   | 'SIZE_INVALID'
+  | 'TAG_INVALID'
   | 'TOOMANYREQUESTS'
   | 'UNAUTHORIZED'
+  | 'UNAVAILABLE'
   | 'UNSUPPORTED'
 
 const codeByDistributionCode: ReadonlyMap<string, OriginErrorCode> = new Map([

@@ -9,9 +9,9 @@ import { ManifestSource, type FetchManifest, type ManifestDocument } from './man
 import { choosePlatform, nativePlatform, parsePlatform } from './platform.ts'
 import { Registries, type RegistriesInit } from './registries.ts'
 import { registryOrigin } from './registry-origin.ts'
-import type { Layer, ResolvedImage } from './resolved-image.ts'
+import type { Layer, ResolvedImage, ResolvedManifest } from './resolved-image.ts'
 
-export type { Layer, ResolvedImage } from './resolved-image.ts'
+export type { Layer, ResolvedImage, ResolvedManifest } from './resolved-image.ts'
 
 /** An index may name another one; no deeper. */
 const maxIndexDepth = 2
@@ -40,6 +40,15 @@ export interface ResolveOptions extends AbortOptions {
    * @defaultValue the registry is asked
    */
   fetch?: FetchManifest | undefined
+}
+
+/**
+ * Settings of {@link ManifestResolver.manifest}.
+ * @public
+ */
+export interface ResolveManifestOptions extends Omit<ResolveOptions, 'platform'> {
+  /** A registry that fails to say what a tag is is not asked again. @defaultValue false */
+  once?: boolean | undefined
 }
 
 /**
@@ -114,6 +123,21 @@ export class ManifestResolver implements AsyncDisposable {
       platform,
       usedCredentials,
     }
+  }
+
+  /**
+   * One manifest or index, as it is: no platform is chosen.
+   * @throws as {@link ManifestResolver.resolve} does
+   */
+  async manifest(reference: string | Reference, options: ResolveManifestOptions = {}): Promise<ResolvedManifest> {
+    const { fetch, signal, once } = options
+    signal?.throwIfAborted()
+    const named = typeof reference === 'string' ? parseReference(reference) : reference
+    const document = named.digest
+      ? await this.#source.byDigest(named, { digest: named.digest }, { fetch, signal })
+      : await this.#source.byTag(named, { signal, once })
+    const { bytes, parsed, usedCredentials } = document
+    return { descriptor: describe(document), bytes, parsed, usedCredentials }
   }
 
   /** The layers of an image, the base layer first; throws as {@link ManifestResolver.resolve} does. */

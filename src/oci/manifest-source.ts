@@ -8,6 +8,7 @@ import { parseManifest, type ImageIndex, type ImageManifest } from './image-mani
 import type { CachedManifest, ManifestCache } from './manifest-cache.ts'
 import type { Registries } from './registries.ts'
 import { registryOrigin } from './registry-origin.ts'
+import type { TryOptions } from './wait-options.ts'
 
 /**
  * A manifest or an index that is wanted by its digest.
@@ -54,11 +55,11 @@ export class ManifestSource {
   }
 
   /** Asks the registry, and nobody else, what a tag is now. */
-  async byTag(reference: Reference, { signal }: AbortOptions): Promise<ManifestDocument> {
+  async byTag(reference: Reference, { signal, once }: TryOptions): Promise<ManifestDocument> {
     const { registry, repository, tag = 'latest' } = reference
     try {
       const client = this.#registries.client(registry)
-      const answer = await client.manifest(repository, tag, { signal })
+      const answer = await client.manifest(repository, tag, { signal, once })
       const { digest, bytes, mediaType, usedCredentials } = answer
       const parsed = parseManifest(bytes, mediaType)
       this.#cache.set(digest, { bytes, usedCredentials })

@@ -34,6 +34,10 @@ export interface RegistriesInit {
   registries?: Readonly<Record<string, RegistryOptions>> | undefined
   /** For registries without an `auth` of their own; asked only when a registry wants some. @defaultValue `'default'` */
   credentials?: Credentials | undefined
+  /** Shares the queue before each host, and what hosts asked to be spared, with others. @defaultValue none */
+  queues?: Registries | undefined
+  /** Headers that are sent along to registries, asked for at each request. @internal */
+  headers?: (() => Readonly<Record<string, string>>) | undefined
   /** @defaultValue the machine's clock */
   clock?: Clock | undefined
   /** @defaultValue a logger that says nothing */
@@ -57,6 +61,7 @@ export class Registries implements AsyncDisposable {
   readonly #settings: SettingsTable
   readonly #credentials: CredentialProvider
   readonly #http: HttpClient
+  readonly #headers: (() => Readonly<Record<string, string>>) | undefined
   readonly #clients = new LruMap<string, RegistryClient>(maxRemembered)
 
   /** @throws {@link RequestError} `ERR_REQUEST_OPTION` when an entry of `registries` cannot be used */
@@ -67,8 +72,9 @@ export class Registries implements AsyncDisposable {
       clock = systemClock,
       logger = silentLogger,
     } = init
-    this.hostGates = new HostGates(clock)
+    this.hostGates = init.queues?.hostGates ?? new HostGates(clock)
     this.#logger = logger
+    this.#headers = init.headers
     this.#settings = new SettingsTable(registries)
     this.#credentials = providerOf(credentials, clock)
     this.#http = new HttpClient({ clock, trust: this.#settings.trust })
@@ -117,7 +123,7 @@ export class Registries implements AsyncDisposable {
       credentials,
       tokens,
     })
-    return new RegistryEndpoint({ url, mirrorOf, gates, http, auth: authorizer })
+    return new RegistryEndpoint({ url, mirrorOf, gates, http, auth: authorizer, headers: this.#headers })
   }
 }
 

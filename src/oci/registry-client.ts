@@ -1,4 +1,5 @@
 import type { ByteRange } from '../core/byte-range.ts'
+import { parseNextPage } from './next-page.ts'
 import type { Clock } from '../core/clock.ts'
 import { maxManifestBytes } from '../core/descriptor.ts'
 import { digestOf, isDigest, type Digest } from '../core/digest.ts'
@@ -11,7 +12,7 @@ import { manifestMediaTypes } from './image-manifest.ts'
 import { HostRanges, RangeHabits } from './range-habits.ts'
 import { readRange, type RangeAnswer } from './range-reader.ts'
 import type { RegistryEndpoint } from './registry-endpoint.ts'
-import { growingWaits, type WaitOptions } from './wait-options.ts'
+import { growingWaits, type TryOptions, type WaitOptions } from './wait-options.ts'
 
 /** What registries answer to somebody who is nobody, for what only others may have; many do not even say that it exists. */
 const refusals: ReadonlySet<number> = new Set([401, 403, 404])
@@ -25,6 +26,15 @@ export interface ManifestAnswer {
   readonly digest: Digest
   /** True when credentials were sent for this answer. */
   readonly usedCredentials: boolean
+}
+
+/** A list as the registry has it. */
+export interface RegistryDocument {
+  readonly bytes: Uint8Array
+  /** `Content-Type`, where there was one. */
+  readonly mediaType: string | undefined
+  /** The query of the next page, where there is one: `n=100&last=1.2`. */
+  readonly nextPage: string | undefined
 }
 
 /** What to read of a blob. */
@@ -81,7 +91,7 @@ export class RegistryClient {
   async manifest(
     repository: string,
     name: string,
-    options: WaitOptions = {},
+    options: TryOptions = {},
   ): Promise<ManifestAnswer> {
     const waits = this.#waits(options)
     const failover = this.#failover(waits)
@@ -89,6 +99,7 @@ export class RegistryClient {
       try {
         return await failover.attempt((endpoint) => readManifest(endpoint, repository, name, waits))
       } catch (error) {
+        if (options.once) throw error
         await failover.retries.next(error)
       }
     }
@@ -129,6 +140,42 @@ export class RegistryClient {
   }
 
   /**
+   * Gets a list that only the registry has: `tags/list`, `referrers/sha256:…`.
+   *
+   * @param path - with its query
+   * @throws {@link OriginError} as the registry fails
+   */
+  async document(repository: string, path: string, options: WaitOptions = {}): Promise<RegistryDocument> {
+    const waits = this.#waits(options)
+    return this.#failover(waits).attempt(async (endpoint) => {
+      const headers = { accept: 'application/vnd.oci.image.index.v1+json, application/json' }
+      const { response } = await endpoint.send({ repository, path, headers, ...waits })
+      const bytes = await response.bytes(maxManifestBytes)
+      return { bytes, mediaType: response.header('content-type'), nextPage: parseNextPage(response.header('link')) }
+    })
+  }
+
+  /**
+   * Resolves when the registry lets us read something; nothing of it is read.
+   *
+   * @param path - `manifests/1.2`, `blobs/sha256:…`
+   * @throws {@link OriginError} as the registry refuses or fails
+   */
+  async knock(repository: string, path: string, options: WaitOptions = {}): Promise<void> {
+    const headers = { accept: manifestMediaTypes.join(', '), range: 'bytes=0-0' }
+    const { response } = await this.#registryItself.send({ repository, path, headers, ...this.#waits(options) })
+    await response.discard()
+  }
+
+  /**
+   * What the registry asks of somebody who shows nothing: `WWW-Authenticate` headers; none where he is let in.
+   * @param path - below `/v2/`
+   */
+  challenges(path: string, options: WaitOptions = {}): Promise<readonly string[]> {
+    return this.#init.anonymous.challenges(path, options)
+  }
+
+  /**
    * Whether anybody may read from a repository, going by one thing in it. Asked once, whatever comes of it.
    *
    * @param path - `manifests/sha256:…`, `blobs/sha256:…`
@@ -145,6 +192,11 @@ export class RegistryClient {
       if (!(error instanceof OriginError)) throw error
       return error.status !== undefined && refusals.has(error.status) ? false : undefined
     }
+  }
+
+  /** Not a mirror of it. */
+  get #registryItself(): RegistryEndpoint {
+    return this.#init.endpoints.at(-1) ?? this.#init.anonymous
   }
 
   /** Waits of one operation, wherever in it they come up. */

@@ -33,6 +33,8 @@ export interface EndpointInit {
   readonly gates: HostGates
   readonly http: HttpClient
   readonly auth: RegistryAuthorizer
+  /** Sent along with each request. */
+  readonly headers?: (() => Readonly<Record<string, string>>) | undefined
 }
 
 /** One server that has what a registry has: the registry itself, or a mirror. All requests to it come through here. */
@@ -80,11 +82,28 @@ export class RegistryEndpoint {
     }
   }
 
+  /**
+   * What it asks of somebody who shows nothing: its `WWW-Authenticate` headers, none where it lets him in.
+   * @param path - below `/v2/`
+   */
+  async challenges(path: string, options: WaitOptions): Promise<readonly string[]> {
+    const { gates, http, url } = this.#init
+    const release = await gates.of(this.name).queue.enter(options)
+    try {
+      const target = new URL(`${url.pathname.replace(/\/$/, '')}/v2/${path}`, url)
+      const response = await http.send({ url: target, headers: { range: 'bytes=0-0' }, signal: options.signal })
+      await response.discard()
+      return response.status === 401 ? response.headers('www-authenticate') : []
+    } finally {
+      release()
+    }
+  }
+
   async #sendAuthorized(
     request: EndpointRequest,
     { queue }: GatedHost,
   ): Promise<{ response: HttpResponse; authorization: Authorization | undefined }> {
-    const { http, auth, gates } = this.#init
+    const { http, auth, gates, headers: more } = this.#init
     const url = this.#urlOf(request)
     const { headers, signal } = request
     let authorization = await auth.authorization(request)
@@ -93,7 +112,7 @@ export class RegistryEndpoint {
       await queue.pass(request)
       const response = await http.send({
         url,
-        headers,
+        headers: { ...more?.(), ...headers },
         authorization: authorization?.header,
         onRedirect: (answer) => void gates.heard(this.name, answer),
         signal,

@@ -2,7 +2,7 @@ import type { Descriptor, Platform } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import type { Origin } from '../core/origin.ts'
 import type { Reference } from '../core/reference.ts'
-import type { ImageManifest } from './image-manifest.ts'
+import type { ImageIndex, ImageManifest } from './image-manifest.ts'
 
 /**
  * A blob of an image, with the place from which it may be had if nobody else has it.
@@ -37,5 +37,18 @@ export interface ResolvedImage {
   /** As the index says; `undefined` when the reference named a manifest. */
   readonly platform: Platform | undefined
   /** True when credentials were needed on the way: the image is then private. */
+  readonly usedCredentials: boolean
+}
+
+/**
+ * A manifest, or an index of manifests.
+ * @public
+ */
+export interface ResolvedManifest {
+  readonly descriptor: Descriptor
+  /** As they came: the digest is theirs. */
+  readonly bytes: Uint8Array
+  readonly parsed: ImageManifest | ImageIndex
+  /** True when the registry gave it for credentials only, as far as this process knows. */
   readonly usedCredentials: boolean
 }

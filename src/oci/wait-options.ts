@@ -7,6 +7,12 @@ export interface WaitOptions extends AbortOptions {
   readonly onWait?: ((durationMs: number) => void) | undefined
 }
 
+/** For whoever has somebody else to ask, and would rather know at once. */
+export interface TryOptions extends WaitOptions {
+  /** A registry that fails is not tried again. */
+  readonly once?: boolean | undefined
+}
+
 /** Ends closer to each other than this, in milliseconds, are the same; clocks count in fractions. */
 const sameEndMs = 1
 

@@ -33,20 +33,32 @@ export class BlobIndex {
   /** Least recently used first. */
   readonly #entries = new Map<Digest, BlobEntry>()
   readonly #leases = new Map<Digest, number>()
-  #usedBytes = 0
+  readonly #ownBytes: (digest: Digest) => number | undefined
 
-  /** Bytes of all blobs. */
+  /** @param ownBytes - what a blob takes, where that is not its length */
+  constructor(ownBytes: (digest: Digest) => number | undefined = () => undefined) {
+    this.#ownBytes = ownBytes
+  }
+
+  /** Bytes that all blobs take. */
   get usedBytes(): number {
-    return this.#usedBytes
+    let bytes = 0
+    for (const entry of this.#entries.values()) bytes += this.takenBy(entry)
+    return bytes
   }
 
   /** Bytes of blobs that are being deleted. */
   get leavingBytes(): number {
     let bytes = 0
     for (const { digest, layout, doomed } of this.#entries.values()) {
-      if (doomed && !this.isHeld(digest)) bytes += layout.sizeBytes
+      if (doomed && !this.isHeld(digest)) bytes += this.#ownBytes(digest) ?? layout.sizeBytes
     }
     return bytes
+  }
+
+  /** Bytes that deleting a blob would free. */
+  takenBy({ digest, layout }: BlobEntry): number {
+    return this.#ownBytes(digest) ?? layout.sizeBytes
   }
 
   /** How many blobs are there for everyone. */
@@ -65,14 +77,11 @@ export class BlobIndex {
     const before = this.#entries.get(entry.digest)
     if (before) this.remove(before)
     this.#entries.set(entry.digest, entry)
-    this.#usedBytes += entry.layout.sizeBytes
   }
 
   /** Forgets an entry, unless another one has taken its place. */
   remove(entry: BlobEntry): void {
-    if (this.#entries.get(entry.digest) !== entry) return
-    this.#entries.delete(entry.digest)
-    this.#usedBytes -= entry.layout.sizeBytes
+    if (this.#entries.get(entry.digest) === entry) this.#entries.delete(entry.digest)
   }
 
   /** Notes that a blob is used. */
@@ -105,7 +114,7 @@ export class BlobIndex {
   /** Blobs that may be deleted to make room, least recently used first. */
   *evictable(): Generator<BlobEntry> {
     for (const entry of this.#entries.values()) {
-      if (!entry.pinned && !entry.doomed && !this.isHeld(entry.digest)) yield entry
+      if (!entry.pinned && !entry.doomed && !this.isHeld(entry.digest) && this.takenBy(entry) > 0) yield entry
     }
   }
 

@@ -33,7 +33,7 @@ export interface CompleteBlobsInit {
 
 /** The complete blobs of a store: what the backend holds, joined with what is noted of it. */
 export class CompleteBlobs {
-  readonly index: BlobIndex = new BlobIndex()
+  readonly index: BlobIndex
   readonly reader: VerifiedReader
   readonly #backend: StorageBackend
   readonly #records: BlobRecords
@@ -45,13 +45,14 @@ export class CompleteBlobs {
 
   constructor({ backend, notes, clock, logger, closed }: CompleteBlobsInit) {
     this.#backend = backend
+    this.index = new BlobIndex((digest) => backend.ownBytes?.(digest))
     this.#records = new BlobRecords(notes)
     this.#clock = clock
     this.#logger = logger
     this.reader = new VerifiedReader(
       backend,
       this.#records,
-      (entry) => this.#quarantine(entry),
+      { damaged: (entry) => this.#quarantine(entry), absent: (entry) => this.index.remove(entry) },
       closed,
     )
   }

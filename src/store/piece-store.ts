@@ -36,8 +36,8 @@ export type {
 } from './piece-store-options.ts'
 export type { CommitFacts, PieceSource, StoredPart } from './stored-part.ts'
 
-/** Bytes that a stream hands on at once. */
-const streamBytes = 1024 * 1024
+/** Bytes that a stream hands on at once: what each slow reader keeps in memory. */
+const streamBytes = 256 * 1024
 
 /**
  * Blobs on this machine, on top of any {@link StorageBackend}. What it shows is complete and verified; what is

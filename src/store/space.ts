@@ -92,7 +92,7 @@ export class Space {
       yield { sizeBytes, evict }
     }
     for (const entry of this.#index.evictable()) {
-      yield { sizeBytes: entry.layout.sizeBytes, evict: () => this.#evictor.blob(entry) }
+      yield { sizeBytes: this.#index.takenBy(entry), evict: () => this.#evictor.blob(entry) }
     }
   }
 }

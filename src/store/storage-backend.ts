@@ -57,6 +57,11 @@ export interface StorageBackend {
   delete(digest: Digest, options?: AbortOptions): Promise<void>
   /** Path of the read-only file that holds exactly the blob's bytes. Leave out where blobs are not files. */
   path?(digest: Digest): string | undefined
+  /**
+   * Bytes that a blob takes of the room that is the store's; 0 for one that somebody else keeps, and that is not evicted therefore. Left out or
+   * `undefined`, its length.
+   */
+  ownBytes?(digest: Digest): number | undefined
   /** Sets a damaged blob aside for a person to look at: absent from now on. Left out, the blob is deleted. */
   quarantine?(digest: Digest): Promise<void>
   /**

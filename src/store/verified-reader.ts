@@ -2,7 +2,7 @@ import { abortable } from '../core/abortable.ts'
 import { Bitfield } from '../core/bitfield.ts'
 import type { ByteRange } from '../core/byte-range.ts'
 import { digestToBytes } from '../core/digest.ts'
-import { RequestError, StoreError } from '../core/errors.ts'
+import { BlobNotFoundError, RequestError, StoreError } from '../core/errors.ts'
 import type { AbortOptions } from '../core/options.ts'
 import { pieceAt, pieceRange, type PieceLayout } from '../core/piece-layout.ts'
 import type { BlobEntry, FirstUse } from './blob-index.ts'
@@ -17,6 +17,14 @@ export function unverified({ pieceCount }: PieceLayout): FirstUse {
   return { checked: new Bitfield(pieceCount), hashes: undefined }
 }
 
+/** What becomes of blobs that cannot be read. */
+export interface Losses {
+  /** Takes a blob away whose bytes are not what they were. */
+  damaged(entry: BlobEntry): Promise<void>
+  /** Forgets a blob that went behind our back. */
+  absent(entry: BlobEntry): void
+}
+
 /**
  * Reads complete blobs, and compares each piece with its hash the first time since the store was opened: disks
  * forget. Where the hashes of the pieces are known, that costs one piece at a time; otherwise one pass over the whole
@@ -25,22 +33,22 @@ export function unverified({ pieceCount }: PieceLayout): FirstUse {
 export class VerifiedReader {
   readonly #backend: StorageBackend
   readonly #records: BlobRecords
-  readonly #onDamage: (entry: BlobEntry) => Promise<void>
+  readonly #losses: Losses
   readonly #closed: AbortSignal
 
   /**
-   * @param onDamage - takes a blob away whose bytes are not what they were
+   * @param losses - who is told of blobs that were there, and are no more
    * @param closed - ends passes that all callers share
    */
   constructor(
     backend: StorageBackend,
     records: BlobRecords,
-    onDamage: (entry: BlobEntry) => Promise<void>,
+    losses: Losses,
     closed: AbortSignal,
   ) {
     this.#backend = backend
     this.#records = records
-    this.#onDamage = onDamage
+    this.#losses = losses
     this.#closed = closed
   }
 
@@ -124,6 +132,7 @@ export class VerifiedReader {
     try {
       bytes = await this.#backend.read(entry.digest, range, options)
     } catch (error) {
+      if (error instanceof BlobNotFoundError) this.#losses.absent(entry)
       // The range is inside the blob that was put: there is less of it now.
       const cut =
         error instanceof RequestError ||
@@ -135,7 +144,7 @@ export class VerifiedReader {
   }
 
   async #damaged(entry: BlobEntry, cause?: unknown): Promise<StoreError> {
-    await this.#onDamage(entry)
+    await this.#losses.damaged(entry)
     return new StoreError(
       'ERR_STORE_CORRUPT',
       `the stored bytes of ${entry.digest} were damaged and have been set aside: fetch it again, and check the disk`,

@@ -1,11 +1,12 @@
+import type { ByteRange } from '../core/byte-range.ts'
 import { maxBlobBytes, mediaTypes } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import { SharedAttempts } from '../core/shared-attempts.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { BlobSession } from './blob-session.ts'
-import { readWhileLoading } from './blob-reader.ts'
 import type { InlineBlobs } from './inline-blobs.ts'
+import { openLoading, openStored, type OpenBlob } from './open-blob.ts'
 import type { SessionTable } from './session-table.ts'
 import type { FoundSize, SizeFinder } from './size-finder.ts'
 import { holdBlob, type StoredBlob } from './stored-blob.ts'
@@ -75,26 +76,38 @@ export class BlobFetcher {
   }
 
   /** The blob's bytes in order, while it loads. */
-  async *stream(request: BlobRequest, options: FetchOptions): AsyncGenerator<Uint8Array> {
+  async *stream(request: BlobRequest, options: FetchOptions, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    await using blob = await this.open(request, options)
+    yield* blob.stream(range, options)
+  }
+
+  /** Loads the blob, if it is not here, for as long as what this resolves to is open: when its size is known. */
+  async open(request: BlobRequest, options: FetchOptions): Promise<OpenBlob> {
     options.signal?.throwIfAborted()
     const stored = await this.#stored(request)
-    if (stored) {
-      yield* streamAndClose(stored, options)
-      return
-    }
+    if (stored) return openStored(stored, (again) => this.#openAnew(request, again))
+    return this.#openAnew(request, options)
+  }
+
+  async #openAnew(request: BlobRequest, options: FetchOptions): Promise<OpenBlob> {
     if (request.alone) this.#offerAlone(request)
     const size = await this.#findSize(request, options, new Set())
-    const loading = await this.#open(request, size)
-    const leave = loading.task.join(request.origin)
-    const stopLooking = this.#lookForPeers(request, loading.session)
-    this.#takeInline(loading.session)
-    try {
-      yield* readWhileLoading(loading.session, undefined, options)
-    } finally {
+    const { session, task } = await this.#open(request, size)
+    const leave = task.join(request.origin)
+    const stopLooking = this.#lookForPeers(request, session)
+    this.#takeInline(session)
+    return openLoading(session, () => {
       leave()
       stopLooking()
-      this.#sessions.leave(loading.session)
-    }
+      this.#sessions.leave(session)
+    })
+  }
+
+  /** Others who gather around a manifest are looked for, if it may be named: what they have is about to be wanted. */
+  gather(topic: Digest, manifest: { readonly private: boolean; readonly repositories: readonly string[] }): void {
+    if (!this.#context.sharing.mayName(manifest)) return
+    this.#topics.enter(topic)
+    void this.#topics.look(topic)
   }
 
   /** Others get it as it comes, if it may be offered. */
@@ -237,12 +250,4 @@ function checkSize(digest: Digest, expected: number | undefined, actual: number)
     'ERR_REQUEST_SIZE',
     `${digest} has ${actual} bytes here, and was asked for with ${expected}: one of the two descriptors is wrong`,
   )
-}
-
-async function* streamAndClose(blob: StoredBlob, options: FetchOptions): AsyncGenerator<Uint8Array> {
-  try {
-    yield* blob.stream(undefined, options)
-  } finally {
-    await blob.close()
-  }
 }

@@ -24,6 +24,7 @@ export async function* readWhileLoading(
   let broken: TransferError | undefined
   const stopWatching = session.audience.observe({
     dropped(pieces) {
+      session.slices.clear()
       const delivered = position > offset ? pieceAt(layout, position - 1) : -1
       if (!pieces.some((piece) => piece >= pieceAt(layout, offset) && piece <= delivered)) return
       broken = new TransferError(
@@ -44,7 +45,7 @@ export async function* readWhileLoading(
       const slice = { offset: position, length: Math.min(sliceBytes, pieceEnd - position) }
       // Before it is read: what is dropped meanwhile is as bad as delivered.
       position += slice.length
-      const bytes = await session.read(slice)
+      const bytes = await (session.audience.readerCount > 1 ? session.slices : session).read(slice)
       if (broken) throw broken
       yield bytes
     }

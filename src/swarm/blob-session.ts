@@ -19,6 +19,7 @@ import { SessionAccess } from './session-access.ts'
 import { SessionAudience } from './session-audience.ts'
 import { failureOf } from './session-failure.ts'
 import { SessionLinks } from './session-links.ts'
+import { SharedSlices } from './shared-slices.ts'
 import { SessionOrigin } from './session-origin.ts'
 import { SessionLoop } from './session-loop.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
@@ -235,9 +236,8 @@ export class BlobSession {
     return this.#claims.isProven(piece)
   }
 
-  read(range: ByteRange): Promise<Uint8Array> {
-    return this.#copy.read(range)
-  }
+  readonly read = (range: ByteRange): Promise<Uint8Array> => this.#copy.read(range)
+  readonly slices: SharedSlices = new SharedSlices(this.read)
 
   /** Ends it; what is stored of an unfinished blob is kept for the next time. */
   async close(): Promise<void> {

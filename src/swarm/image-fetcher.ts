@@ -1,19 +1,17 @@
-import { buffer } from 'node:stream/consumers'
-import { maxManifestBytes, type Descriptor } from '../core/descriptor.ts'
+import type { Descriptor } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
-import { OriginError, TransferError } from '../core/errors.ts'
-import { parseReference, printReference, type Reference } from '../core/reference.ts'
+import { printReference, type Reference } from '../core/reference.ts'
 import { ImageLayout } from '../oci/fs-image-layout.ts'
-import type { ManifestResolver, ResolvedImage } from '../oci/manifest-resolver.ts'
-import { registryOrigin } from '../oci/registry-origin.ts'
+import type { ManifestResolver, ResolvedImage, ResolvedManifest } from '../oci/manifest-resolver.ts'
 import type { BlobFetcher, BlobRequest } from './blob-fetcher.ts'
+import { ManifestFetcher, repositoryOf } from './manifest-fetcher.ts'
 import type { SeedCandidate } from './sharing-options.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import type { StoredImage } from './stored-image.ts'
 import type { SwarmContext } from './swarm-context.ts'
 import { mergeStats } from './transfer-account.ts'
 import { tell } from './transfer-task.ts'
-import type { FetchImageOptions, FetchOptions } from './transfer.ts'
+import type { FetchImageOptions, FetchManifestOptions, FetchOptions } from './transfer.ts'
 
 /** Blobs of one image that load at once: with fewer the links idle between two, with more all of them come late. */
 const blobsAtOnce = 4
@@ -23,56 +21,27 @@ export class ImageFetcher {
   readonly #context: SwarmContext
   readonly #resolver: ManifestResolver
   readonly #blobs: BlobFetcher
+  readonly #manifests: ManifestFetcher
 
   constructor(context: SwarmContext, resolver: ManifestResolver, blobs: BlobFetcher) {
     this.#context = context
     this.#resolver = resolver
     this.#blobs = blobs
+    this.#manifests = new ManifestFetcher(context, blobs)
   }
 
   /** Turns a reference into manifest and layers. Tags are asked at the registry; whatever has a digest comes through the swarm. */
-  async resolve(
+  resolve(
     reference: string,
     options: Pick<FetchImageOptions, 'platform' | 'signal'>,
     onBlob?: (blob: StoredBlob) => void,
   ): Promise<ResolvedImage> {
-    const parsed = parseReference(reference)
-    if (!parsed.digest && !this.#context.originAllowed) {
-      throw new TransferError(
-        'ERR_SWARM_NO_SOURCE',
-        `${printReference(parsed)} is a tag, which only its registry can resolve, and no origin may be asked: name the image by its digest`,
-      )
-    }
-    const repository = repositoryOf(parsed)
-    const resolving = this.#resolver.resolve(parsed, {
-      platform: options.platform,
-      signal: options.signal,
-      fetch: async ({ digest, size, mediaType, origin }, { signal }) => {
-        const request = { digest, size, mediaType, origin, repository, topic: digest, maxBytes: maxManifestBytes }
-        const blob = await this.#blobs.fetch(request, { signal })
-        try {
-          onBlob?.(blob)
-          return await buffer(blob.stream(undefined, { signal }))
-        } finally {
-          await blob.close()
-        }
-      },
-    })
-    const image = await resolving.catch((error: unknown) => {
-      const status = error instanceof OriginError ? error.status : undefined
-      if (status === 401 || status === 403) this.#context.sharing.refused(repository)
-      throw error
-    })
-    // By a digest, whoever had it told; that needs not be the registry.
-    if (!parsed.digest) this.#noteRead(image)
-    return image
+    return this.#manifests.resolve(this.#resolver, reference, options, onBlob)
   }
 
-  /** The registry told what a tag is. */
-  #noteRead({ reference, manifest, usedCredentials }: ResolvedImage): void {
-    const { registries } = this.#resolver
-    const origin = registryOrigin({ reference, digest: manifest.descriptor.digest, kind: 'manifest', registries })
-    this.#context.sharing.read(origin, usedCredentials)
+  /** One manifest or index, as it is. */
+  manifest(reference: string | Reference, { resolver = this.#resolver, ...options }: FetchManifestOptions): Promise<ResolvedManifest> {
+    return this.#manifests.fetch(resolver, reference, options)
   }
 
   /** Resolves when every blob of the image is whole, verified and in the store. */
@@ -112,20 +81,14 @@ export class ImageFetcher {
     }
   }
 
-  /** A manifest that was resolved by tag came from the registry: it goes to the store, so that others can have it by digest. */
   async #keep(
-    { descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array },
+    manifest: { descriptor: Descriptor; bytes: Uint8Array },
     { reference, usedCredentials }: ResolvedImage,
-    { signal }: FetchOptions,
+    options: FetchOptions,
   ): Promise<StoredBlob> {
-    const { store } = this.#context
-    const repository = repositoryOf(reference)
-    const wasHere = (await store.stat(descriptor.digest)) !== undefined
-    if (!wasHere) await store.import(descriptor, oneChunk(bytes), { private: usedCredentials, repository, signal })
-    const request = { ...descriptor, repository, topic: descriptor.digest }
-    const blob = await this.#blobs.fetch(request, { signal })
+    const { blob, wasHere } = await this.#manifests.keep(manifest, reference, usedCredentials, options)
     if (wasHere) return blob
-    const { size } = descriptor
+    const { size } = manifest.descriptor
     return { ...blob, stats: { bytes: { total: size, origin: size, peers: 0, stored: 0 }, peers: [], ms: 0 } }
   }
 
@@ -184,15 +147,8 @@ export function candidateOf({ reference, index, manifest, config, layers }: Reso
   return { reference: printReference(reference), repository: repositoryOf(reference), digest: manifest.descriptor.digest, blobs }
 }
 
-function repositoryOf({ registry, repository }: Reference): string {
-  return `${registry}/${repository}`
-}
 
 /** A layer also knows its origin. */
 function describe({ mediaType, digest, size, annotations }: Descriptor): Descriptor {
   return { mediaType, digest, size, ...(annotations && { annotations }) }
-}
-
-async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
 }

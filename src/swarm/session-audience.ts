@@ -17,6 +17,11 @@ export class SessionAudience {
     this.#readersMoved = readersMoved
   }
 
+  /** How many read in order. */
+  get readerCount(): number {
+    return this.#readers.size
+  }
+
   get isEmpty(): boolean {
     return this.#observers.size === 0 && this.#readers.size === 0
   }

@@ -63,6 +63,11 @@ export class SessionTable {
       const open = await this.#ensure(request.digest, request)
       // Somebody else's attempt may have found nothing to serve, or have ended before we could join it.
       if (!open || (open.session.closed && !this.#closed)) continue
+      // Whoever keeps the store's blobs may have deleted it behind our back.
+      if (open.session.complete && !(await this.#context.store.stat(request.digest))) {
+        this.lost(open.session)
+        continue
+      }
       open.callers++
       if (request.private) await open.session.becomePrivate(false)
       if (request.repository !== undefined) name(open.session, request.repository)
@@ -164,7 +169,19 @@ export class SessionTable {
   /** Closes a session that nobody needs. */
   release(session: BlobSession): void {
     const open = this.#open.get(session.digest)
-    if (open?.session !== session || open.callers > 0 || !session.idle) return
+    if (open?.session === session && open.callers === 0 && session.idle) this.#end(session)
+  }
+
+  /** The store has a blob no more that was whole: whoever wants it, here or elsewhere, begins anew. */
+  lost(session: BlobSession): void {
+    const { digest, layout } = session
+    if (this.#open.get(digest)?.session !== session) return
+    const told = [...this.#context.links.values()].filter((entry) => !entry.guest && session.admits(entry))
+    this.#end(session)
+    for (const { link } of told) link.send(emptyCopy(digest, layout.sizeBytes))
+  }
+
+  #end(session: BlobSession): void {
     this.#open.delete(session.digest)
     // A new session of the same blob waits until this one has let go of the part.
     const closing = session.close().then(() => undefined)

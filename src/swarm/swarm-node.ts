@@ -93,7 +93,7 @@ export class SwarmNode {
     this.#release = init.release
     this.#sessions = new SessionTable(context)
     this.#sizes = new SizeFinder(context)
-    this.#uploads = new UploadService(context)
+    this.#uploads = new UploadService(context, (session) => this.#sessions.lost(session))
     this.node = init.node
     this.#host = new LinkHost({
       node: init.node,

@@ -2,11 +2,13 @@ import { TypedEventEmitter } from 'main-event'
 import { parseSize } from '../core/descriptor.ts'
 import { parseDigest, type Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
-import { parseReference, printReference } from '../core/reference.ts'
-import type { ManifestResolver, ResolvedImage } from '../oci/manifest-resolver.ts'
+import type { AbortOptions } from '../core/options.ts'
+import { parseReference, printReference, type Reference } from '../core/reference.ts'
+import type { ManifestResolver, ResolvedImage, ResolvedManifest } from '../oci/manifest-resolver.ts'
 import type { PieceStore } from '../store/piece-store.ts'
 import type { BlobRequest } from './blob-fetcher.ts'
 import type { Explanation } from './explanation.ts'
+import type { OpenBlob } from './open-blob.ts'
 import type { SeedHandle, SeedSource } from './seeding.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import type { StoredImage } from './stored-image.ts'
@@ -14,7 +16,7 @@ import type { Emit } from './swarm-context.ts'
 import type { SwarmEvents } from './swarm-events.ts'
 import type { SwarmNode } from './swarm-node.ts'
 import type { SwarmStats } from './swarm-stats.ts'
-import type { FetchImageOptions, FetchOptions, LayerRequest } from './transfer.ts'
+import type { FetchImageOptions, FetchManifestOptions, FetchOptions, LayerRequest, OpenRequest } from './transfer.ts'
 
 /**
  * This node's door to its swarms. Made by `createSwarm`; close it when done.
@@ -63,6 +65,14 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
     return this.#node.node.getMultiaddrs().map(String)
   }
 
+  /**
+   * False as soon as it is being closed.
+   * @internal
+   */
+  get isOpen(): boolean {
+    return !this.#node.calls.closing.aborted
+  }
+
   /** Where bytes live. */
   get store(): PieceStore {
     return this.#node.context.store
@@ -107,6 +117,27 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
    */
   fetchLayer(layer: LayerRequest | string, options: FetchOptions = {}): Promise<StoredBlob> {
     return this.#node.calls.run((signal) => this.#node.blobs.fetch(this.#request(layer), { ...options, signal }), options)
+  }
+
+  /**
+   * Begins to load a blob, for as long as what this resolves to is open; resolves when its size is known. For several readers of one blob, or of
+   * parts of it.
+   *
+   * @param layer - as for {@link Swarm.fetchLayer}; where its size is not given, it is found
+   * @throws as {@link Swarm.fetchLayer} does
+   */
+  openLayer(layer: OpenRequest | string, options: AbortOptions = {}): Promise<OpenBlob> {
+    return this.#node.calls.run((signal) => this.#node.blobs.open(this.#request(layer), { signal }), options)
+  }
+
+  /**
+   * Fetches one manifest or index, as it is, keeps it in the store, and gathers around it from now on: its blobs are about to be wanted. A tag is asked at
+   * the registry, and only there; a digest comes through the swarm.
+   *
+   * @throws as {@link Swarm.resolve} does
+   */
+  fetchManifest(reference: string | Reference, options: FetchManifestOptions = {}): Promise<ResolvedManifest> {
+    return this.#node.calls.run((signal) => this.#node.images.manifest(reference, { ...options, signal }), options)
   }
 
   /**
@@ -177,10 +208,10 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
     return this.close()
   }
 
-  #request(layer: LayerRequest | string): BlobRequest {
+  #request(layer: OpenRequest | string): BlobRequest {
     if (typeof layer !== 'string') {
       const digest = parseDigest(layer.digest)
-      return { ...layer, digest, size: parseSize(layer.size), topic: digest, alone: true }
+      return { ...layer, digest, size: layer.size === undefined ? undefined : parseSize(layer.size), topic: layer.topic ?? digest, alone: layer.topic === undefined }
     }
     const reference = parseReference(layer)
     const { digest } = reference

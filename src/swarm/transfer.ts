@@ -2,6 +2,7 @@ import type { Descriptor, Platform } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import type { AbortOptions } from '../core/options.ts'
 import type { Origin } from '../core/origin.ts'
+import type { ManifestResolver } from '../oci/manifest-resolver.ts'
 
 /**
  * A blob to fetch: its descriptor, and where it may be had if no peer has it.
@@ -11,8 +12,29 @@ export interface LayerRequest extends Pick<Descriptor, 'digest' | 'size'> {
   readonly mediaType?: string | undefined
   /** Without one, the blob comes from peers or not at all. */
   readonly origin?: Origin | undefined
+  /** What others gather around who want it, too: the digest of its image's manifest. @defaultValue its own digest */
+  readonly topic?: Digest | undefined
   /** True when credentials were needed to learn of it: it is then never offered outside a closed network. */
   readonly private?: boolean | undefined
+}
+
+/**
+ * A blob to open; one without a size is looked for by its digest alone.
+ * @public
+ */
+export interface OpenRequest extends Omit<LayerRequest, 'size'> {
+  readonly size?: number | undefined
+}
+
+/**
+ * Settings of `Swarm.fetchManifest`.
+ * @public
+ */
+export interface FetchManifestOptions extends AbortOptions {
+  /** How to reach the registry. @defaultValue the swarm's own resolver */
+  resolver?: ManifestResolver | undefined
+  /** A registry that fails to say what a tag is is not asked again. @defaultValue false */
+  once?: boolean | undefined
 }
 
 /**

@@ -4,6 +4,7 @@ import type { IncomingRequest, Link } from '../net/link.ts'
 import { overLimit } from '../net/peer-errors.ts'
 import { limits } from '../wire/protocol.ts'
 import type { BlobSession } from './blob-session.ts'
+import { isLost } from './lost-blob.ts'
 import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 import { UploadWatch } from './upload-watch.ts'
 
@@ -33,10 +34,13 @@ export class UploadService {
   /** Of pieces that are being served. */
   #heldBytes = 0
   readonly served: ServedBytes = { served: 0, servedWhileIncomplete: 0 }
+  readonly #lost: (session: BlobSession) => void
   #nextId = 1
 
-  constructor(context: SwarmContext) {
+  /** @param lost - hears of whole blobs that are not in the store any more */
+  constructor(context: SwarmContext, lost: (session: BlobSession) => void = () => {}) {
     this.#context = context
+    this.#lost = lost
     this.#watch = new UploadWatch(context.clock, {
       stalled: (id) => {
         this.#queue.stalled(id)
@@ -112,6 +116,7 @@ export class UploadService {
       if (incoming.signal.aborted) return
       this.#context.logger.info('a piece could not be served', { digest: incoming.digest, error })
       incoming.absent()
+      if (session.complete && isLost(error)) this.#lost(session)
     }
   }
 

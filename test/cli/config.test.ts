@@ -11,6 +11,7 @@ describe('readSettings', () => {
   test('has a default for everything', () => {
     assert.deepEqual(readSettings({}, home), {
       storeDir: '/home/ada/.cache/damselfly',
+      containerdRoot: undefined,
       listen: ['/ip4/0.0.0.0/tcp/0'],
       peers: [],
       discovery: [{ kind: 'dht' }, { kind: 'mdns' }],
@@ -26,6 +27,13 @@ describe('readSettings', () => {
       supernodes: [],
       trustedRanges: [],
       location: {},
+      mirror: undefined,
+      upstreams: [],
+      mirrorAuth: 'node',
+      root: '/',
+      dryRun: false,
+      undo: false,
+      writeConfig: false,
       to: undefined,
       json: false,
       verbose: false,
@@ -40,6 +48,8 @@ describe('readSettings', () => {
     [{ store: '/data' }, {}, { storeDir: '/data' }],
     [{}, { DAMSELFLY_STORE: '/data' }, { storeDir: '/data' }],
     [{ store: '/flag' }, { DAMSELFLY_STORE: '/env' }, { storeDir: '/flag' }],
+    [{ backend: 'containerd=/var/lib/containerd' }, {}, { containerdRoot: '/var/lib/containerd' }],
+    [{ backend: 'fs' }, { DAMSELFLY_BACKEND: 'containerd=/srv' }, { containerdRoot: undefined }],
     [{ listen: ['/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/2'] }, {}, { listen: ['/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/2'] }],
     [{}, { DAMSELFLY_LISTEN: '/ip4/127.0.0.1/tcp/1, /ip6/::1/tcp/2,' }, { listen: ['/ip4/127.0.0.1/tcp/1', '/ip6/::1/tcp/2'] }],
     [{ peer: ['/dns4/a/tcp/1'] }, { DAMSELFLY_PEER: '/dns4/b/tcp/1' }, { peers: ['/dns4/a/tcp/1'] }],
@@ -87,6 +97,8 @@ describe('readSettings', () => {
 
   const refused: [given: GivenFlags, env: Environment, names: string][] = [
     [{ store: '' }, {}, '--store'],
+    [{ backend: 'containerd' }, {}, '--backend'],
+    [{ backend: 'containerd=' }, {}, '--backend'],
     [{ listen: ['4001'] }, {}, '--listen'],
     [{}, { DAMSELFLY_LISTEN: '0.0.0.0:4001' }, 'DAMSELFLY_LISTEN'],
     [{ peer: ['host:4001'] }, {}, '--peer'],
@@ -116,6 +128,7 @@ describe('readSettings', () => {
 
   test('reads the variable that the help names for every flag', () => {
     const samples: Record<string, string> = {
+      backend: 'containerd=/srv',
       listen: '/ip4/127.0.0.1/tcp/1',
       peer: '/ip4/127.0.0.1/tcp/1',
       discovery: 'mdns',

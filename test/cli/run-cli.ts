@@ -64,6 +64,7 @@ export interface CliLine {
   readonly message?: string
   readonly digest?: string
   readonly peerId?: string
+  readonly mirror?: string
   readonly addresses?: readonly string[]
   readonly bytes?: { readonly total: number; readonly origin: number; readonly peers: number; readonly stored: number }
   readonly peers?: readonly { readonly peerId: string; readonly bytes: number; readonly foundBy: readonly string[] }[]

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'vitest'
-import { commonFlags, envName, grantFlags, toFlag } from '../../src/cli/flags.ts'
+import { commonFlags, configureFlags, envName, grantFlags, mirrorFlags, toFlag } from '../../src/cli/flags.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8')
 const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
 
 describe('docs/cli.md', () => {
-  for (const { name, value } of [toFlag, ...commonFlags]) {
-    test(`has --${name} and its variable`, () => {
+  for (const { name, value } of [toFlag, ...mirrorFlags, ...configureFlags, ...commonFlags]) {
+    test(`has --${name}${value ? ` ${value}` : ''} and its variable`, () => {
       const written = value?.replaceAll('|', '\\|')
       assert.match(page, new RegExp(`--${name}\\b`))
       assert.ok(page.includes(`\`${envName(name)}\``))

@@ -43,6 +43,7 @@ function problemsOf(examples: readonly Example[], folder: string): string[] {
       const file = join(folder, `example-${index}.ts`)
       const body = code
         .replaceAll("from 'damselfly/testing'", "from '../../src/testing/index.ts'")
+        .replaceAll("from 'damselfly/backends/containerd'", "from '../../src/backends/containerd.ts'")
         .replaceAll("from 'damselfly'", "from '../../src/index.ts'")
       // Each is a module of its own, also where it imports nothing.
       writeFileSync(file, `${body}\nexport {}\n`)

@@ -1,7 +1,9 @@
 import type { Decoder } from './decoder.ts'
+import { engineFileDecoders } from './engine-file-decoders.ts'
 import { fileDecoders } from './file-decoders.ts'
 import { httpDecoders } from './http-decoders.ts'
 import { imageDecoders } from './image-decoders.ts'
+import { mirrorDecoders } from './mirror-decoders.ts'
 import { peerDecoders } from './peer-decoders.ts'
 import { valueDecoders } from './value-decoders.ts'
 import { wireDecoders } from './wire-decoders.ts'
@@ -13,5 +15,7 @@ export const decoders: readonly Decoder[] = [
   ...httpDecoders,
   ...imageDecoders,
   ...fileDecoders,
+  ...engineFileDecoders,
+  ...mirrorDecoders,
   ...peerDecoders,
 ]

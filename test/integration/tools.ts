@@ -19,6 +19,14 @@ export function describeWith(programs: readonly string[], name: string, body: ()
   describe.skipIf(missing.length > 0)(name, body)
 }
 
+/** Likewise, of programs that must be root. */
+export function describeAsRoot(programs: readonly string[], name: string, body: () => void): void {
+  const isRoot = process.getuid?.() === 0
+  if (isRoot) return describeWith(programs, name, body)
+  console.log(`skipped: ${name}: needs root`)
+  describe.skip(name, body)
+}
+
 function isInstalled(program: string): boolean {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
   return folders.some((folder) => {

@@ -1,0 +1,23 @@
+/** A request as the mirror sees it, whatever server it came in by. */
+export interface MirrorRequest {
+  readonly method: string
+  /** As in the request line: path and query. */
+  readonly target: string
+  /** The value of a header, by its lower-case name. */
+  readonly header: (name: string) => string | undefined
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal
+}
+
+/** What it is answered with. */
+export interface MirrorAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** As long as `content-length` says; one that fails must be cut, never ended. Not iterated for `HEAD`. */
+  readonly body?: AsyncIterable<Uint8Array> | undefined
+}
+
+/** A body that is in memory. */
+export async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.byteLength > 0) yield bytes
+}

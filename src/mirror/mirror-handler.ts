@@ -1,0 +1,137 @@
+import type { Clock } from '../core/clock.ts'
+import type { ManifestResolver } from '../oci/manifest-resolver.ts'
+import type { Swarm } from '../swarm/swarm.ts'
+import { BlobHandler } from './blob-handler.ts'
+import type { CallerAccess } from './caller-access.ts'
+import { parseDistributionPath, type DistributionRequest } from './distribution-path.ts'
+import { refusalAnswer, refusalOf } from './error-answer.ts'
+import { healthAnswer } from './health.ts'
+import { LoopGuard } from './loop-guard.ts'
+import { ManifestHandler, type Place } from './manifest-handler.ts'
+import { oneChunk, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
+import { Refusal } from './refusal.ts'
+import { ServedImages } from './served-images.ts'
+import type { Upstreams } from './upstreams.ts'
+
+type Asked = Exclude<DistributionRequest, { kind: 'base' }>
+
+/** What a mirror's answers come from. */
+export interface MirrorHandlerInit {
+  readonly swarm: Swarm
+  /** How to reach the upstreams as this node. */
+  readonly resolver: ManifestResolver
+  readonly upstreams: Upstreams
+  readonly loops: LoopGuard
+  readonly clock: Clock
+  /** Asks for each caller what he may have; without it, callers have what this node has. */
+  readonly callers?: CallerAccess | undefined
+  /** Whether the mirror still takes requests. */
+  readonly isOpen: () => boolean
+}
+
+/** Turns requests of the pull API into answers, whatever server they come in by. */
+export class MirrorHandler {
+  readonly #init: MirrorHandlerInit
+  readonly #manifests: ManifestHandler
+  readonly #blobs: BlobHandler
+
+  constructor(init: MirrorHandlerInit) {
+    this.#init = init
+    const served = new ServedImages()
+    this.#manifests = new ManifestHandler({ ...init, served })
+    this.#blobs = new BlobHandler({ ...init, served })
+  }
+
+  /** Rejects only when the client has gone. */
+  async answer(request: MirrorRequest): Promise<MirrorAnswer> {
+    const answer = this.#init.loops.run(request.header(LoopGuard.header), () => this.#answerOnce(request))
+    return answer ?? refusalAnswer(new Refusal(404, 'NAME_UNKNOWN', 'mirrors ask each other in a circle'))
+  }
+
+  async #answerOnce(request: MirrorRequest): Promise<MirrorAnswer> {
+    const refusal = refuse(request)
+    if (refusal) return refusalAnswer(refusal)
+    const health = await healthAnswer(request, this.#init)
+    if (health) return health
+    const parsed = parseDistributionPath(request.target)
+    if (parsed instanceof Refusal) return refusalAnswer(parsed)
+    const { request: asked, namespace } = parsed
+    const { upstreams, callers, resolver } = this.#init
+    if (asked.kind === 'base') {
+      const door = upstreams.default === undefined ? undefined : await callers?.door(request, upstreams.default)
+      return door ? refusalAnswer(door) : baseAnswer()
+    }
+    const upstream = upstreams.of(asked.repository, namespace)
+    if (upstream instanceof Refusal) return refusalAnswer(upstream)
+    const admitted = callers ? await callers.admit(request, upstream, pathOf(asked)) : resolver
+    if (admitted instanceof Refusal) return refusalAnswer(admitted)
+    const answer = await this.#answer(request, asked, { ...upstream, resolver: admitted })
+    return namespace === undefined ? answer : { ...answer, headers: { ...answer.headers, 'oci-namespace': namespace } }
+  }
+
+  #answer(
+    request: MirrorRequest,
+    asked: Asked,
+    place: Place,
+  ): Promise<MirrorAnswer> {
+    switch (asked.kind) {
+      case 'manifest':
+        return this.#manifests.answer(request, place, asked.name)
+      case 'blob':
+        return this.#blobs.answer(request, place, asked.digest)
+      default:
+        return this.#passThrough(request, place, asked.rest)
+    }
+  }
+
+  /** What only the registry knows, and knows anew each time. */
+  async #passThrough(request: MirrorRequest, { registry, repository, resolver }: Place, rest: string): Promise<MirrorAnswer> {
+    try {
+      const { bytes, mediaType, nextPage } = await resolver.registries.client(registry).document(repository, rest, request)
+      return {
+        status: 200,
+        headers: {
+          'content-type': mediaType ?? 'application/json',
+          'content-length': String(bytes.byteLength),
+          // Relative: the client asks where it asked before.
+          ...(nextPage !== undefined && { link: `<?${nextPage}>; rel="next"` }),
+        },
+        body: oneChunk(bytes),
+      }
+    } catch (error) {
+      if (request.signal.aborted) throw error
+      return refusalAnswer(refusalOf(error, 'NAME_UNKNOWN'))
+    }
+  }
+}
+
+/** As it stands below `/v2/<repository>/`. */
+function pathOf(asked: Asked): string {
+  switch (asked.kind) {
+    case 'manifest':
+      return `manifests/${'tag' in asked.name ? asked.name.tag : asked.name.digest}`
+    case 'blob':
+      return `blobs/${asked.digest}`
+    default:
+      return asked.rest
+  }
+}
+
+/** Requests that are not answered whatever they ask for. */
+function refuse({ method, header }: MirrorRequest): Refusal | undefined {
+  // Browsers say where a script comes from; container engines are no scripts.
+  if (header('origin') !== undefined || header('access-control-request-method') !== undefined) {
+    return new Refusal(403, 'DENIED', 'this mirror serves container engines, not web pages')
+  }
+  if (method !== 'GET' && method !== 'HEAD') return new Refusal(405, 'UNSUPPORTED', 'this mirror is read-only', { allow: 'GET, HEAD' })
+  return undefined
+}
+
+function baseAnswer(): MirrorAnswer {
+  const body = Buffer.from('{}')
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json', 'content-length': String(body.byteLength), 'docker-distribution-api-version': 'registry/2.0' },
+    body: oneChunk(body),
+  }
+}
