@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { InvalidArgumentError } from 'commander'
 import { readSettings, type GivenFlags, type Settings } from '../../src/cli/config.ts'
-import { commonFlags, envName, toFlag } from '../../src/cli/flags.ts'
+import { commonFlags, configureFlags, envName, mirrorFlags, toFlag } from '../../src/cli/flags.ts'
 import { digestOf } from '../../src/core/digest.ts'
 import { pieceLayout } from '../../src/core/piece-layout.ts'
 import { DamagedFile, parseBans } from '../../src/net/ban-file.ts'
@@ -86,7 +86,9 @@ const identity: fc.Arbitrary<ProcessIdentity> = fc.record(
 
 const hexKey = bytes(32, 32).map((key) => bytesOfText(Buffer.from(key).toString('hex')))
 
+/** What flags may be whose values have a form; the others take any text. */
 const flagText: Record<string, fc.Arbitrary<string>> = {
+  backend: fc.constantFrom('fs', 'containerd=/var/lib/containerd'),
   listen: fc.constant('/ip4/127.0.0.1/tcp/1'),
   peer: fc.constant('/dns4/a/tcp/1'),
   supernode: fc.constant('/dns4/a/tcp/1'),
@@ -95,8 +97,12 @@ const flagText: Record<string, fc.Arbitrary<string>> = {
   insecure: fc.constant('localhost:5000'),
   origin: fc.constantFrom('auto', 'never'),
   role: fc.constantFrom('peer', 'supernode'),
+  share: fc.constantFrom('a.example/**=public', 'network=network', '**=grant:one+two'),
+  'trusted-range': fc.constantFrom('10.0.0.0/8', 'fd00::/8'),
+  upstream: fc.constantFrom('a.example', 'a.example:5000=https://10.0.0.7/mirror'),
+  'mirror-auth': fc.constantFrom('node', 'passthrough'),
 }
-const flags = [...commonFlags, toFlag]
+const flags = [...commonFlags, toFlag, ...mirrorFlags, ...configureFlags]
 /** What a shell and commander hand on: `{ flags, env }`. */
 const settings = fc
   .record({
@@ -249,8 +255,8 @@ export const fileDecoders: readonly Decoder[] = [
       return flags && env && readSettings(flags, { HOME: '/home/ada', ...env })
     },
     refuses: (error) => error instanceof InvalidArgumentError,
-    samples: settings.filter((bytes) => isReadable(bytes)),
-    words: [...flags.map(({ name }) => envName(name)), 'none', 'dns=', ',', '/ip4/', 'linux/', '1', 'true'],
+    samples: settings,
+    words: [...flags.map(({ name }) => envName(name)), 'none', 'dns=', ',', '/ip4/', 'linux/', 'containerd=', '=https://', '1', 'true'],
     maxUnits: (inputBytes) => 4 * inputBytes + 512,
   }),
 ]
@@ -267,14 +273,4 @@ function isGiven(given: unknown): given is { flags: GivenFlags; env: Record<stri
     return repeatable ? Array.isArray(flag) && flag.every((text) => typeof text === 'string') : typeof flag === 'string'
   })
   return fits && Object.values(env).every((text) => typeof text === 'string')
-}
-
-function isReadable(bytes: Uint8Array): boolean {
-  try {
-    const { flags, env } = JSON.parse(textOf(bytes))
-    readSettings(flags, { HOME: '/', ...env })
-    return true
-  } catch {
-    return false
-  }
 }
