@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
+import { parseTree, type Node } from 'jsonc-parser'
 import { RequestError } from '../core/errors.ts'
+import { isRecord } from '../core/json.ts'
 
 const key = 'registry-mirrors'
 
 interface Member {
   readonly key: string
   readonly keyStart: number
-  readonly valueStart: number
-  readonly valueEnd: number
+  readonly value: Node
 }
 
 /**
@@ -41,16 +42,16 @@ export function removeDockerMirror(text: string, path: string, mirrorUrl: string
   if (mirrors.length === 1 && !hadKey) {
     const previous = members[at - 1]
     const next = members[at + 1]
-    if (previous) return text.slice(0, previous.valueEnd) + text.slice(member.valueEnd)
-    return text.slice(0, member.keyStart) + text.slice(next ? next.keyStart : member.valueEnd)
+    if (previous) return text.slice(0, endOf(previous.value)) + text.slice(endOf(member.value))
+    return text.slice(0, member.keyStart) + text.slice(next ? next.keyStart : endOf(member.value))
   }
-  const elements = elementsOf(text, member.valueStart)
+  const elements = member.value.children ?? []
   const element = elements[index]
   if (!element) return text
   const next = elements[index + 1]
   const previous = elements[index - 1]
-  if (next) return text.slice(0, element.start) + text.slice(next.start)
-  return text.slice(0, previous ? previous.end : element.start) + text.slice(element.end)
+  if (next) return text.slice(0, element.offset) + text.slice(next.offset)
+  return text.slice(0, previous ? endOf(previous) : element.offset) + text.slice(endOf(element))
 }
 
 function insertMirror(text: string, mirrorUrl: string): string {
@@ -59,17 +60,17 @@ function insertMirror(text: string, mirrorUrl: string): string {
   const members = membersOf(text)
   const own = members.findLast((member) => member.key === key)
   if (own) {
-    const [first] = elementsOf(text, own.valueStart)
-    const at = first ? first.start : own.valueStart + 1
-    const gap = first ? `,${text.slice(own.valueStart + 1, first.start) || ' '}` : ''
+    const [first] = own.value.children ?? []
+    const at = first ? first.offset : own.value.offset + 1
+    const gap = first ? `,${text.slice(own.value.offset + 1, first.offset) || ' '}` : ''
     return text.slice(0, at) + url + gap + text.slice(at)
   }
   const member = `"${key}": [${url}]`
-  const last = members.at(-1)
+  const [previous, last] = [members.at(-2), members.at(-1)]
   if (last) {
-    const gapStart = members.at(-2)?.valueEnd ?? text.indexOf('{') + 1
+    const gapStart = previous ? endOf(previous.value) : text.indexOf('{') + 1
     const gap = text.slice(gapStart, last.keyStart).replace(/^\s*,/, '')
-    return `${text.slice(0, last.valueEnd)},${gap || ' '}${member}${text.slice(last.valueEnd)}`
+    return `${text.slice(0, endOf(last.value))},${gap || ' '}${member}${text.slice(endOf(last.value))}`
   }
   const open = text.indexOf('{') + 1
   return `${text.slice(0, open)}${eol}  ${member}${eol}${text.slice(open)}`
@@ -101,10 +102,6 @@ function lineAt(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** Docker ends them with a slash or not. */
 function isSame(a: string, b: string): boolean {
   return a.replace(/\/+$/, '') === b.replace(/\/+$/, '')
@@ -112,50 +109,10 @@ function isSame(a: string, b: string): boolean {
 
 /** The members of the outermost object of a text that is well-formed. */
 function membersOf(text: string): Member[] {
-  const members: Member[] = []
-  let offset = text.indexOf('{') + 1
-  for (;;) {
-    const keyStart = skip(text, offset)
-    if (text[keyStart] !== '"') return members
-    const keyEnd = valueEnd(text, keyStart)
-    const valueStart = skip(text, text.indexOf(':', keyEnd) + 1)
-    const end = valueEnd(text, valueStart)
-    members.push({ key: String(JSON.parse(text.slice(keyStart, keyEnd))), keyStart, valueStart, valueEnd: end })
-    offset = end
-  }
+  const members = parseTree(text)?.children ?? []
+  return members.flatMap(({ children: [name, value] = [] }) => (name && value ? [{ key: String(name.value), keyStart: name.offset, value }] : []))
 }
 
-function elementsOf(text: string, listStart: number): { readonly start: number; readonly end: number }[] {
-  const elements: { start: number; end: number }[] = []
-  let start = skip(text, listStart + 1)
-  while (text[start] !== ']') {
-    const end = valueEnd(text, start)
-    elements.push({ start, end })
-    start = skip(text, end)
-  }
-  return elements
-}
-
-/** Over white space and commas. */
-function skip(text: string, offset: number): number {
-  let at = offset
-  while (' \t\r\n,'.includes(text[at] ?? 'end')) at++
-  return at
-}
-
-function valueEnd(text: string, start: number): number {
-  let depth = 0
-  let offset = start
-  do {
-    const char = text[offset]
-    if (char === '"') {
-      offset++
-      while (text[offset] !== '"') offset += text[offset] === '\\' ? 2 : 1
-    } else if (char === '{' || char === '[') depth++
-    else if (char === '}' || char === ']') depth--
-    offset++
-    // A number or a word ends where something else begins.
-    if (depth === 0 && (char === '"' || char === '}' || char === ']' || !/[\w.+-]/.test(text[offset] ?? ''))) return offset
-  } while (offset < text.length)
-  return offset
+function endOf({ offset, length }: Node): number {
+  return offset + length
 }

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { checkContainerdConfig, mergeContainerdConfig, removeContainerdConfig, type ConfigPathVerdict } from '../../src/mirror/containerd-config.ts'
 import { mergeContainerdHosts, removeContainerdHosts } from '../../src/mirror/containerd-hosts.ts'
+import { mergeDockerDaemon } from '../../src/mirror/docker-daemon.ts'
 import type { ContainerEngine } from '../../src/mirror/engine-files.ts'
 import { planEngineSetup, planEngineUndo } from '../../src/mirror/engine-plan.ts'
+import { mergeRegistriesConf } from '../../src/mirror/registries-conf.ts'
 import { parseToml, type TomlTable } from '../../src/mirror/toml-text.ts'
 import { bytesOfText, codes, decoder, textOf, type Decoder } from './decoder.ts'
 
@@ -41,8 +43,8 @@ function unlessRefused<Value>(merge: () => Value): Value | undefined {
   }
 }
 
-/** What a plan makes of one file, if it can be taken back. */
-function planned(engine: ContainerEngine, file: string, text: string): string {
+/** Whether what a plan makes of one file can be taken back. */
+function isUndone(engine: ContainerEngine, file: string, text: string): boolean {
   const files = new Map([[file, text]])
   const after = new Map(files)
   for (const change of planEngineSetup(engine, files).changes) after.set(change.path, change.after ?? '')
@@ -51,7 +53,7 @@ function planned(engine: ContainerEngine, file: string, text: string): string {
     if (change.after === undefined) undone.delete(change.path)
     else undone.set(change.path, change.after)
   }
-  return undone.size === 1 && undone.get(file) === text ? [...after.values()].join('') : 'not undone'
+  return undone.size === 1 && undone.get(file) === text
 }
 
 /** Files of container engines, which their users wrote. */
@@ -92,23 +94,22 @@ export const engineFileDecoders: readonly Decoder[] = [
     name: 'docker-daemon',
     covers: ['mirror/docker-daemon.ts#mergeDockerDaemon', 'mirror/docker-plan.ts#planDocker', 'mirror/engine-plan.ts#planEngineSetup'],
     kind: 'json',
-    read: (bytes) => planned('docker', '/etc/docker/daemon.json', textOf(bytes)),
+    read: (bytes) => mergeDockerDaemon(textOf(bytes), path, mirrorUrl),
     refuses,
     samples: daemon.map(bytesOfText),
     words: ['"registry-mirrors"', `"${mirrorUrl}"`, '[', ']', '{', '}', ',', ':', '"', '\\', '\n', 'null', '1e3'],
-    // The file, its backup and a record.
     maxUnits,
-    holds: (text) => text !== 'not undone',
+    holds: (_, bytes) => isUndone('docker', '/etc/docker/daemon.json', textOf(bytes)),
   }),
-  decoder<string>({
+  decoder<{ readonly text: string }>({
     name: 'registries-conf',
     covers: ['mirror/registries-conf.ts#mergeRegistriesConf'],
     kind: 'text',
-    read: (bytes) => planned('podman', '/etc/containers/registries.conf', textOf(bytes)),
+    read: (bytes) => mergeRegistriesConf(undefined, { path, mirrorUrl, upstreams: [{ registry: 'docker.io' }], others: [{ path: 'earlier', text: textOf(bytes) }] }),
     refuses,
     samples: registries.map(bytesOfText),
     words: [...toml, '[[registry]]', 'prefix', 'location', 'docker.io', 'registries'],
     maxUnits: (inputBytes) => 8 * inputBytes + 1024,
-    holds: (text) => text !== 'not undone',
+    holds: (_, bytes) => isUndone('podman', '/etc/containers/registries.conf', textOf(bytes)),
   }),
 ]
