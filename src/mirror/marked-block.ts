@@ -45,8 +45,9 @@ export function findBlock(text: string, path: string): MarkedBlock | undefined {
  */
 export function insertBlock(text: string, offset: number, kind: BlockKind, lines: readonly string[], instead = 0): string {
   const eol = text.includes('\r\n') ? '\r\n' : '\n'
-  const kept = instead > 0 ? [keptPrefix + text.slice(offset, offset + instead).replace(/\r?\n$/, '')] : []
-  const body = [...kept, ...lines].map((line) => line + eol).join('')
+  const line = text.slice(offset, offset + instead)
+  const kept = instead > 0 ? keptPrefix + line + (line.endsWith('\n') ? '' : eol) : ''
+  const body = kept + lines.map((own) => own + eol).join('')
   const before = text.slice(0, offset)
   const after = text.slice(offset + instead)
   const open = `${openMark} ${kind} ${checksum(body)} made by damselfly configure, whose --undo takes it out; write your own lines outside of it${eol}`
