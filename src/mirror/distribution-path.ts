@@ -22,6 +22,8 @@ const maxTargetLength = 4096
 /** What URLs are made of here; nothing that needs an escape names anything in a registry. */
 const plainPath = /^\/[A-Za-z0-9._~:/@+-]*$/
 const maxQueryLength = 1024
+/** What is left of ASCII without controls and spaces: everything else is escaped in a URL. */
+const plainQuery = /^[!-~]*$/
 
 /**
  * Reads the target of a request: `/v2/library/alpine/manifests/3.20?ns=docker.io`.
@@ -74,6 +76,7 @@ function invalidDigest(): Refusal {
 /** `ns` names the registry that a mirror stands in for; it is looked up in a list, and dialled under no circumstances. */
 function parseNamespace(query: string): string | undefined | Refusal {
   if (query.length > maxQueryLength) return new Refusal(414, 'NAME_INVALID', 'the query is too long')
+  if (!plainQuery.test(query)) return new Refusal(400, 'NAME_INVALID', 'the query has characters that a URL cannot have')
   const all = new URLSearchParams(query).getAll('ns')
   if (all.length === 0) return undefined
   const [text = ''] = all
