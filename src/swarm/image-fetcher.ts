@@ -147,7 +147,6 @@ export function candidateOf({ reference, index, manifest, config, layers }: Reso
   return { reference: printReference(reference), repository: repositoryOf(reference), digest: manifest.descriptor.digest, blobs }
 }
 
-
 /** A layer also knows its origin. */
 function describe({ mediaType, digest, size, annotations }: Descriptor): Descriptor {
   return { mediaType, digest, size, ...(annotations && { annotations }) }
