@@ -74,7 +74,7 @@ export { memoryScratch } from './store/memory-scratch.ts'
 export type { FsStoreOptions } from './store/fs-directory.ts'
 export type { MemoryBackendOptions } from './store/memory-backend.ts'
 export type { MemoryScratchOptions } from './store/memory-scratch.ts'
-export type { BlobSource, StorageBackend } from './store/storage-backend.ts'
+export type { BlobSource, ReadOptions, StorageBackend } from './store/storage-backend.ts'
 export type {
   BlobFacts,
   CommitFacts,
@@ -84,6 +84,7 @@ export type {
   PieceStoreOptions,
   StoredPart,
   StoreUsage,
+  StreamOptions,
 } from './store/piece-store.ts'
 export type { BlobNotes, LeftPart, NoteKind, Scratch, ScratchFile, ScratchPart } from './store/scratch.ts'
 export type { JournalRecord, PartState } from './store/journal.ts'

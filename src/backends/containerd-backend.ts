@@ -6,7 +6,7 @@ import { BlobNotFoundError, StoreError } from '../core/errors.ts'
 import { silentLogger, type Logger } from '../core/log.ts'
 import { checkNumber, type AbortOptions } from '../core/options.ts'
 import { KeyedLock } from '../store/keyed-lock.ts'
-import type { BlobSource, StorageBackend } from '../store/storage-backend.ts'
+import type { BlobSource, ReadOptions, StorageBackend } from '../store/storage-backend.ts'
 import { ContainerdContent, type FileVersion } from './containerd-content.ts'
 
 /**
@@ -102,7 +102,7 @@ export class ContainerdStorage implements ContainerdBackend {
     })
   }
 
-  async read(digest: Digest, range: ByteRange, options: AbortOptions = {}): Promise<Uint8Array> {
+  async read(digest: Digest, range: ByteRange, options: ReadOptions = {}): Promise<Uint8Array> {
     options.signal?.throwIfAborted()
     const bytes =
       (this.#borrowed.has(digest) ? await this.#readTheirs(digest, range, options) : undefined) ??
@@ -218,7 +218,7 @@ export class ContainerdStorage implements ContainerdBackend {
     return true
   }
 
-  async #readOwn(digest: Digest, range: ByteRange, options: AbortOptions): Promise<Uint8Array | undefined> {
+  async #readOwn(digest: Digest, range: ByteRange, options: ReadOptions): Promise<Uint8Array | undefined> {
     try {
       return await this.#own?.read(digest, range, options)
     } catch (error) {
@@ -227,7 +227,7 @@ export class ContainerdStorage implements ContainerdBackend {
     }
   }
 
-  async #readTheirs(digest: Digest, range: ByteRange, { signal }: AbortOptions): Promise<Uint8Array | undefined> {
+  async #readTheirs(digest: Digest, range: ByteRange, { signal, into }: ReadOptions): Promise<Uint8Array | undefined> {
     await using file = await this.#content.open(digest)
     if (!file || this.#hidden.get(digest) === file.version) return undefined
     const { version } = file
@@ -239,7 +239,7 @@ export class ContainerdStorage implements ContainerdBackend {
     this.#trusted.set(digest, version)
     this.#borrowed.add(digest)
     rangeWithin(file.sizeBytes, range)
-    return file.read(range)
+    return file.read(range, into)
   }
 
   /** What containerd has, unless it is hidden. */

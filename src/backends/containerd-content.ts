@@ -22,8 +22,11 @@ export interface ContentFile {
 
 /** One that is open, until it is disposed of. */
 export interface OpenContentFile extends ContentFile, AsyncDisposable {
-  /** As many of these bytes as there are. */
-  read(range: ByteRange): Promise<Uint8Array>
+  /**
+   * As many of these bytes as there are.
+   * @param into - where to put them; new memory otherwise
+   */
+  read(range: ByteRange, into?: Uint8Array): Promise<Uint8Array>
   /** Reads all of it, and compares it with a digest. */
   matches(digest: Digest, signal?: AbortSignal): Promise<boolean>
 }
@@ -119,9 +122,9 @@ function fileOf({ ino, size, mtimeNs, ctimeNs }: { ino: bigint; size: bigint; mt
 
 function openedFile(handle: FileHandle, file: ContentFile): OpenContentFile {
   const doing = "reading containerd's copy"
-  const read = ({ offset, length }: ByteRange): Promise<Uint8Array> =>
+  const read = ({ offset, length }: ByteRange, into?: Uint8Array): Promise<Uint8Array> =>
     whileDoing(doing, async () => {
-      const target = Buffer.allocUnsafeSlow(length)
+      const target = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length)
       return target.subarray(0, await readFully(handle, target, offset))
     })
   return {
@@ -129,9 +132,10 @@ function openedFile(handle: FileHandle, file: ContentFile): OpenContentFile {
     read,
     async matches(digest, signal) {
       const hash = createHash('sha256')
+      const pass = Buffer.allocUnsafeSlow(Math.min(passBytes, file.sizeBytes))
       for (let offset = 0; offset < file.sizeBytes; offset += passBytes) {
         signal?.throwIfAborted()
-        hash.update(await read({ offset, length: Math.min(passBytes, file.sizeBytes - offset) }))
+        hash.update(await read({ offset, length: Math.min(passBytes, file.sizeBytes - offset) }, pass))
       }
       return hash.digest('hex') === digestHex(digest)
     },

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { ByteRange } from '../core/byte-range.ts'
 import type { Digest } from '../core/digest.ts'
 import { printContentRange } from '../oci/content-range.ts'
 import { manifestMediaTypes } from '../oci/image-manifest.ts'
@@ -55,23 +56,24 @@ export class BlobHandler {
     const plan = planRange({ range: request.header('range'), ifRange: request.header('if-range') }, etag, sizeBytes)
     const answer = (status: number, length: number, headers: Record<string, string>, chunks: () => AsyncIterable<Uint8Array>): Promise<MirrorAnswer> =>
       this.#begun(blob, request, { status, headers: { ...validators, 'content-length': String(length), ...headers } }, chunks)
+    const stream = (range?: ByteRange): AsyncIterable<Uint8Array> => blob.stream(range, { signal: request.signal, reuse: request.sendsInTurn })
     switch (plan.kind) {
       case 'none':
         await blob.close()
         return refusalAnswer(new Refusal(416, 'SIZE_INVALID', 'the range lies beyond the blob', { 'content-range': printContentRange(undefined, sizeBytes) }))
       case 'whole':
-        return answer(200, sizeBytes, { 'content-type': contentType }, () => blob.stream(undefined, request))
+        return answer(200, sizeBytes, { 'content-type': contentType }, () => stream())
       case 'one': {
         const { range } = plan
         const headers = { 'content-type': contentType, 'content-range': printContentRange(range, sizeBytes) }
-        return answer(206, range.length, headers, () => blob.stream(range, request))
+        return answer(206, range.length, headers, () => stream(range))
       }
       case 'several': {
         const multipart = planMultipart(plan.ranges, contentType, sizeBytes, randomBytes(16).toString('hex'))
         return answer(206, multipart.contentLength, { 'content-type': multipart.contentType }, async function* () {
           for (const { header, range } of multipart.parts) {
             yield header
-            yield* blob.stream(range, request)
+            yield* stream(range)
           }
           yield multipart.end
         })

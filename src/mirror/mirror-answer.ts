@@ -7,6 +7,8 @@ export interface MirrorRequest {
   readonly header: (name: string) => string | undefined
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal
+  /** Whether each chunk of a body has been sent by the time that the next one is asked for: its memory may be used again then. */
+  readonly sendsInTurn: boolean
 }
 
 /** What it is answered with. */

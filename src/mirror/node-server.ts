@@ -132,6 +132,7 @@ export class NodeServer {
           return Array.isArray(value) ? value.join(', ') : value
         },
         signal: gone.signal,
+        sendsInTurn: true,
       })
       response.writeHead(answer.status, answer.headers)
       await writeBody(response, answer.body, method === 'HEAD', this.#init.clock)
@@ -151,19 +152,19 @@ async function writeBody(response: ServerResponse, body: AsyncIterable<Uint8Arra
   }
   for await (const chunk of body) {
     if (response.destroyed) return
-    if (!response.write(chunk)) await drained(response, clock)
+    await written(response, chunk, clock)
   }
   response.end()
 }
 
-async function drained(response: ServerResponse, clock: Clock): Promise<void> {
+/** Resolves when the system has taken a chunk, or the client has gone. */
+async function written(response: ServerResponse, chunk: Uint8Array, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const cancel = clock.after(standstillMs, () => response.destroy())
-  response.once('drain', resolve)
   response.once('close', resolve)
+  response.write(chunk, () => resolve())
   await promise
   cancel()
-  response.off('drain', resolve)
   response.off('close', resolve)
 }
 

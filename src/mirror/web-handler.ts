@@ -11,7 +11,7 @@ export function webHandler(answer: (request: MirrorRequest) => Promise<MirrorAns
   return async (request) => {
     const { pathname, search } = new URL(request.url)
     const { method, headers, signal } = request
-    const made = await answer({ method, target: pathname + search, header: (name) => headers.get(name) ?? undefined, signal })
+    const made = await answer({ method, target: pathname + search, header: (name) => headers.get(name) ?? undefined, signal, sendsInTurn: false })
     const { status, body } = made
     return new Response(body && method !== 'HEAD' && status !== 304 ? streamOf(body) : null, { status, headers: { ...made.headers } })
   }

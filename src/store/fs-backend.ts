@@ -11,7 +11,7 @@ import { StoreDirectory, type FsStoreOptions } from './fs-directory.ts'
 import { errnoOf, unlessAbsent, whileDoing } from './fs-error.ts'
 import { HandleCache } from './fs-handle-cache.ts'
 import { openToRead, readFully, syncDirectory, writeNewFile } from './fs-io.ts'
-import { checkGiven, type BlobSource, type StorageBackend } from './storage-backend.ts'
+import { checkGiven, type BlobSource, type ReadOptions, type StorageBackend } from './storage-backend.ts'
 
 const openHandles = 64
 const hourMs = 3_600_000
@@ -71,14 +71,14 @@ class FsBackend implements StorageBackend {
     await whileDoing(doing, () => syncDirectory(shard))
   }
 
-  async read(digest: Digest, range: ByteRange, { signal }: AbortOptions = {}): Promise<Uint8Array> {
+  async read(digest: Digest, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<Uint8Array> {
     signal?.throwIfAborted()
     const path = this.path(digest)
     await this.#root.ready()
     return whileDoing(`reading ${digest}`, async () => {
       const bytes = await unlessAbsent(
         this.#handles.use(path, async (file) => {
-          const target = Buffer.allocUnsafeSlow(range.length)
+          const target = into?.subarray(0, range.length) ?? Buffer.allocUnsafeSlow(range.length)
           const filled = await readFully(file, target, range.offset)
           if (filled < range.length) await explainShortRead(digest, range, file)
           return target

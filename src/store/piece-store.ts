@@ -21,6 +21,7 @@ import type {
   ImportOptions,
   PieceStoreOptions,
   StoreUsage,
+  StreamOptions,
 } from './piece-store-options.ts'
 import type { LeftPart, Scratch } from './scratch.ts'
 import { Space } from './space.ts'
@@ -33,6 +34,7 @@ export type {
   ImportOptions,
   PieceStoreOptions,
   StoreUsage,
+  StreamOptions,
 } from './piece-store-options.ts'
 export type { CommitFacts, PieceSource, StoredPart } from './stored-part.ts'
 
@@ -133,7 +135,7 @@ export class PieceStore implements AsyncDisposable {
   async *stream(
     digest: Digest,
     range?: ByteRange,
-    options: AbortOptions = {},
+    options: StreamOptions = {},
   ): AsyncGenerator<Uint8Array> {
     this.#checkOpen(options)
     using held = await this.#blobs.acquire(digest, options)
@@ -141,11 +143,13 @@ export class PieceStore implements AsyncDisposable {
     const { layout } = entry
     const { offset, length } = rangeWithin(layout.sizeBytes, range)
     const end = offset + length
+    const { signal, reuse = false } = options
+    const into = reuse ? Buffer.allocUnsafeSlow(Math.min(streamBytes, length)) : undefined
     for (let position = offset; position < end;) {
       const piece = pieceRange(layout, pieceAt(layout, position))
       const sliceEnd = Math.min(end, piece.offset + piece.length, position + streamBytes)
       const slice = { offset: position, length: sliceEnd - position }
-      yield await this.#blobs.reader.read(entry, slice, options)
+      yield await this.#blobs.reader.read(entry, slice, { signal, into })
       this.#checkOpen(options)
       position = sliceEnd
     }

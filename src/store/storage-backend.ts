@@ -21,6 +21,18 @@ export interface BlobSource {
 }
 
 /**
+ * Settings of `StorageBackend.read`.
+ * @public
+ */
+export interface ReadOptions extends AbortOptions {
+  /**
+   * Memory for the bytes, at least as long as the range. A backend may put them at its beginning and return that part of it, or return memory of its own.
+   * @defaultValue none
+   */
+  into?: Uint8Array | undefined
+}
+
+/**
  * Where complete, verified blobs live. Open a {@link PieceStore} on one: it checks digests, resumes, counts and
  * evicts, so a backend only has to keep bytes under a name. Prove yours with `storageBackendConformance` of
  * `damselfly/testing`.
@@ -46,7 +58,7 @@ export interface StorageBackend {
    *
    * @throws {@link BlobNotFoundError} if the blob is absent
    */
-  read(digest: Digest, range: ByteRange, options?: AbortOptions): Promise<Uint8Array>
+  read(digest: Digest, range: ByteRange, options?: ReadOptions): Promise<Uint8Array>
   /** Length of the blob in bytes, or `undefined` if it is absent. */
   stat(digest: Digest, options?: AbortOptions): Promise<number | undefined>
   /** Every stored digest once, in no order. */

@@ -8,7 +8,7 @@ import { pieceAt, pieceRange, type PieceLayout } from '../core/piece-layout.ts'
 import type { BlobEntry, FirstUse } from './blob-index.ts'
 import type { BlobRecords } from './blob-records.ts'
 import { BlobHasher, hashAt, hashOf } from './piece-hashing.ts'
-import type { StorageBackend } from './storage-backend.ts'
+import type { ReadOptions, StorageBackend } from './storage-backend.ts'
 
 const passBytes = 1024 * 1024
 
@@ -56,13 +56,13 @@ export class VerifiedReader {
    * @param range - inside the blob
    * @throws {@link StoreError} `ERR_STORE_CORRUPT` when the bytes are damaged; the blob is gone then
    */
-  async read(entry: BlobEntry, range: ByteRange, options: AbortOptions = {}): Promise<Uint8Array> {
+  async read(entry: BlobEntry, range: ByteRange, options: ReadOptions = {}): Promise<Uint8Array> {
     if (!entry.firstUse || range.length === 0) return this.#readExactly(entry, range, options)
     const { layout } = entry
     const first = pieceAt(layout, range.offset)
     const last = pieceAt(layout, range.offset + range.length - 1)
     for (let piece = first; piece <= last; piece++) {
-      const bytes = await this.#checkPiece(entry, piece, options)
+      const bytes = await this.#checkPiece(entry, piece, { signal: options.signal })
       const { offset, length } = pieceRange(layout, piece)
       if (bytes && offset === range.offset && length === range.length) return bytes
     }
@@ -126,7 +126,7 @@ export class VerifiedReader {
   async #readExactly(
     entry: BlobEntry,
     range: ByteRange,
-    options: AbortOptions,
+    options: ReadOptions,
   ): Promise<Uint8Array> {
     let bytes: Uint8Array
     try {

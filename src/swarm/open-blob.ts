@@ -4,6 +4,7 @@ import type { AbortOptions } from '../core/options.ts'
 import type { BlobSession } from './blob-session.ts'
 import { readWhileLoading } from './blob-reader.ts'
 import { isLost } from './lost-blob.ts'
+import type { StreamOptions } from '../store/piece-store.ts'
 import type { StoredBlob } from './stored-blob.ts'
 import { waitFor } from './transfer-task.ts'
 
@@ -23,7 +24,7 @@ export interface OpenBlob extends AsyncDisposable {
    * @param range - part of them; without it, all
    * @throws as `Swarm.fetchLayer` does; {@link RequestError} `ERR_REQUEST_RANGE` when the range is not inside the blob
    */
-  stream(range?: ByteRange, options?: AbortOptions): AsyncIterable<Uint8Array>
+  stream(range?: ByteRange, options?: StreamOptions): AsyncIterable<Uint8Array>
   /** Resolves when it is complete; throws as `Swarm.fetchLayer` does. */
   completed(options?: AbortOptions): Promise<void>
   /** The download ends unless somebody else wants it. */
@@ -52,7 +53,7 @@ export function openStored(blob: StoredBlob, anew: (options: AbortOptions) => Pr
 async function* readStored(
   blob: StoredBlob,
   range: ByteRange | undefined,
-  options: AbortOptions = {},
+  options: StreamOptions = {},
   anew: (options: AbortOptions) => Promise<OpenBlob>,
 ): AsyncGenerator<Uint8Array> {
   let { offset, length } = rangeWithin(blob.sizeBytes, range)

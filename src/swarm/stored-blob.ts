@@ -1,7 +1,7 @@
 import type { ByteRange } from '../core/byte-range.ts'
 import type { Digest } from '../core/digest.ts'
 import type { AbortOptions } from '../core/options.ts'
-import type { PieceStore } from '../store/piece-store.ts'
+import type { PieceStore, StreamOptions } from '../store/piece-store.ts'
 import type { TransferStats } from './transfer.ts'
 
 /**
@@ -23,7 +23,7 @@ export interface StoredBlob extends AsyncDisposable {
    * @param range - part of them; without it, all
    * @throws {@link RequestError} `ERR_REQUEST_RANGE` when the range is not inside the blob
    */
-  stream(range?: ByteRange, options?: AbortOptions): AsyncIterable<Uint8Array>
+  stream(range?: ByteRange, options?: StreamOptions): AsyncIterable<Uint8Array>
   /**
    * Writes a copy to a file, whole or not at all.
    * @throws {@link StoreError} when it cannot be written

@@ -144,6 +144,18 @@ const promises: Readonly<Record<string, Prove<StorageBackend>>> = {
     return (later) => assertThere(later, small)
   },
 
+  async 'memory that a read is given takes the bytes of the range, or nothing'(backend) {
+    await put(backend, large)
+    return async (later) => {
+      const range = { offset: 1000, length: 5000 }
+      const into = new Uint8Array(range.length + 100).fill(0xa5)
+      const bytes = await later.read(large.digest, range, { into })
+      assert.equal(Buffer.compare(bytes, large.read(range)), 0)
+      assert.ok(into.subarray(range.length).every((byte) => byte === 0xa5), 'bytes were put behind the range')
+      assert.ok(bytes.buffer !== into.buffer || bytes.byteOffset === into.byteOffset, 'the bytes are not at the beginning')
+    }
+  },
+
   async 'putting again is not an error and changes nothing'(backend) {
     await put(backend, small)
     await put(backend, large)

@@ -76,6 +76,32 @@ describe('NodeServer', () => {
     socket.destroy()
   })
 
+  test('asks for a chunk when the one before has gone, so that both may lie in the same memory', async () => {
+    const chunk = Buffer.alloc(256 * 1024)
+    const inTurn = async function* (): AsyncGenerator<Uint8Array> {
+      for (let value = 0; value < 32; value++) yield chunk.fill(value)
+    }
+    await using server = await serving(async ({ sendsInTurn }) => {
+      assert.equal(sendsInTurn, true)
+      return ofLength(32 * chunk.byteLength, inTurn())
+    })
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write('GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n')
+    const received: Buffer[] = []
+    socket.on('data', (bytes: Buffer) => {
+      received.push(bytes)
+      // Slower than the server, which has to keep what was not taken.
+      socket.pause()
+      setImmediate(() => socket.resume())
+    })
+    await once(socket, 'close')
+    const body = Buffer.concat(received).subarray(-32 * chunk.byteLength)
+    for (let value = 0; value < 32; value++) {
+      const part = body.subarray(value * chunk.byteLength, (value + 1) * chunk.byteLength)
+      assert.ok(part.every((byte) => byte === value), `chunk ${value}`)
+    }
+  })
+
   test('ends what it does for a client that leaves', async () => {
     const { promise: aborted, resolve } = Promise.withResolvers<void>()
     await using server = await serving(({ signal }) => {

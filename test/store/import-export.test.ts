@@ -55,6 +55,21 @@ for (const [name, open] of Object.entries(stores)) {
       )
     })
 
+    test('gives them out again in one piece of memory to who asks for that', async () => {
+      const target = await open()
+      const blob = someBlob(9)
+      await target.import(descriptorOf(blob), streamOf(blob))
+      const copies: Uint8Array[] = []
+      const memory = new Set<ArrayBufferLike>()
+      for await (const chunk of target.stream(blob.digest, undefined, { reuse: true })) {
+        copies.push(Buffer.from(chunk))
+        memory.add(chunk.buffer)
+      }
+      assert.ok(Buffer.concat(copies).equals(wholeOf(blob)))
+      // What is in memory anyway is given out as it is.
+      if (name !== 'memory') assert.equal(memory.size, 1)
+    })
+
     for (const sizeBytes of [1000, 1_500_000]) {
       test(`of ${sizeBytes} bytes that are wrong, too few, too many or broken off leaves nothing`, async () => {
         const target = await open()
