@@ -55,7 +55,9 @@ export class CallerAccess {
     const now = this.#init.clock.monotonicMs()
     if ((this.#memos.get(memo) ?? -Infinity) > now) return resolver
     try {
-      await resolver.registries.client(upstream.registry).knock(upstream.repository, path, { signal })
+      // Of a manifest that was served, no blob is refused because the registry stumbles.
+      const once = !path.startsWith('blobs/')
+      await resolver.registries.client(upstream.registry).knock(upstream.repository, path, { signal, once })
     } catch (error) {
       if (signal.aborted) throw error
       return this.#refusal(error, resolver, upstream, path, signal)

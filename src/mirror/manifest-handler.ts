@@ -1,7 +1,5 @@
-import type { Clock } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
-import { OriginError } from '../core/errors.ts'
-import { printReference, type Reference } from '../core/reference.ts'
+import type { Reference } from '../core/reference.ts'
 import type { ManifestResolver, ResolvedManifest } from '../oci/manifest-resolver.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { refusalAnswer, refusalOf } from './error-answer.ts'
@@ -9,14 +7,10 @@ import { oneChunk, type MirrorAnswer, type MirrorRequest } from './mirror-answer
 import type { ServedImages } from './served-images.ts'
 import type { Upstream } from './upstreams.ts'
 
-/** An engine that waits longer for a manifest than this, in milliseconds, is better off with its next host. */
-const patienceMs = 10_000
-
 /** What answers are made from. */
 export interface HandlerInit {
   readonly swarm: Swarm
   readonly served: ServedImages
-  readonly clock: Clock
 }
 
 /** Where something is asked for. */
@@ -34,20 +28,15 @@ export class ManifestHandler {
   }
 
   async answer(request: MirrorRequest, { resolver, ...upstream }: Place, name: { tag: string } | { digest: Digest }): Promise<MirrorAnswer> {
-    const { swarm, clock } = this.#init
+    const { signal } = request
     const reference: Reference = { ...upstream, ...name }
-    const late = new AbortController()
-    const cancel = clock.after(patienceMs, () => late.abort(tooLate(reference)))
     try {
-      const signal = AbortSignal.any([request.signal, late.signal])
-      const manifest = await swarm.fetchManifest(reference, { resolver, signal, once: true })
+      const manifest = await this.#init.swarm.fetchManifest(reference, { resolver, signal, once: true })
       this.#learn(upstream, manifest)
       return manifestAnswer(request, manifest)
     } catch (error) {
-      if (request.signal.aborted) throw error
+      if (signal.aborted) throw error
       return refusalAnswer(refusalOf(error, 'MANIFEST_UNKNOWN'))
-    } finally {
-      cancel()
     }
   }
 
@@ -56,10 +45,6 @@ export class ManifestHandler {
     if (parsed.kind === 'index') return
     this.#init.served.learn(`${registry}/${repository}`, descriptor.digest, [parsed.config, ...parsed.layers])
   }
-}
-
-function tooLate(reference: Reference): OriginError {
-  return new OriginError('ERR_ORIGIN_TIMEOUT', `${printReference(reference)} did not come within ${patienceMs / 1000} s`)
 }
 
 function manifestAnswer(request: MirrorRequest, { descriptor, bytes }: ResolvedManifest): MirrorAnswer {

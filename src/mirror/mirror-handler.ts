@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import { OriginError } from '../core/errors.ts'
 import type { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { BlobHandler } from './blob-handler.ts'
@@ -11,9 +12,12 @@ import { ManifestHandler, type Place } from './manifest-handler.ts'
 import { oneChunk, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
 import { Refusal } from './refusal.ts'
 import { ServedImages } from './served-images.ts'
-import type { Upstreams } from './upstreams.ts'
+import type { Upstream, Upstreams } from './upstreams.ts'
 
 type Asked = Exclude<DistributionRequest, { kind: 'base' }>
+
+/** An engine that waits longer than this, in milliseconds, for anything but a blob is better off with its next host. */
+const patienceMs = 10_000
 
 /** What a mirror's answers come from. */
 export interface MirrorHandlerInit {
@@ -56,24 +60,45 @@ export class MirrorHandler {
     const parsed = parseDistributionPath(request.target)
     if (parsed instanceof Refusal) return refusalAnswer(parsed)
     const { request: asked, namespace } = parsed
-    const { upstreams, callers, resolver } = this.#init
-    if (asked.kind === 'base') {
-      const door = upstreams.default === undefined ? undefined : await callers?.door(request, upstreams.default)
-      return door ? refusalAnswer(door) : baseAnswer()
-    }
-    const upstream = upstreams.of(asked.repository, namespace)
+    if (asked.kind === 'base') return this.#inTime(request, (inTime) => this.#baseAnswer(inTime))
+    const upstream = this.#init.upstreams.of(asked.repository, namespace)
     if (upstream instanceof Refusal) return refusalAnswer(upstream)
-    const admitted = callers ? await callers.admit(request, upstream, pathOf(asked)) : resolver
-    if (admitted instanceof Refusal) return refusalAnswer(admitted)
-    const answer = await this.#answer(request, asked, { ...upstream, resolver: admitted })
+    const answer =
+      asked.kind === 'blob'
+        ? await this.#admitted(request, asked, upstream)
+        : await this.#inTime(request, (inTime) => this.#admitted(inTime, asked, upstream))
     return namespace === undefined ? answer : { ...answer, headers: { ...answer.headers, 'oci-namespace': namespace } }
   }
 
-  #answer(
-    request: MirrorRequest,
-    asked: Asked,
-    place: Place,
-  ): Promise<MirrorAnswer> {
+  /** What comes too late is as good as a failure. */
+  async #inTime(request: MirrorRequest, answer: (inTime: MirrorRequest) => Promise<MirrorAnswer>): Promise<MirrorAnswer> {
+    const late = new AbortController()
+    const reason = new OriginError('ERR_ORIGIN_TIMEOUT', `no answer came within ${patienceMs / 1000} s`)
+    const cancel = this.#init.clock.after(patienceMs, () => late.abort(reason))
+    try {
+      return await answer({ ...request, signal: AbortSignal.any([request.signal, late.signal]) })
+    } catch (error) {
+      if (request.signal.aborted || !late.signal.aborted) throw error
+      return refusalAnswer(refusalOf(reason, 'NAME_UNKNOWN'))
+    } finally {
+      cancel()
+    }
+  }
+
+  async #baseAnswer(request: MirrorRequest): Promise<MirrorAnswer> {
+    const { upstreams, callers } = this.#init
+    const door = upstreams.default === undefined ? undefined : await callers?.door(request, upstreams.default)
+    return door ? refusalAnswer(door) : baseAnswer()
+  }
+
+  async #admitted(request: MirrorRequest, asked: Asked, upstream: Upstream): Promise<MirrorAnswer> {
+    const { callers, resolver } = this.#init
+    const admitted = callers ? await callers.admit(request, upstream, pathOf(asked)) : resolver
+    if (admitted instanceof Refusal) return refusalAnswer(admitted)
+    return this.#answer(request, asked, { ...upstream, resolver: admitted })
+  }
+
+  #answer(request: MirrorRequest, asked: Asked, place: Place): Promise<MirrorAnswer> {
     switch (asked.kind) {
       case 'manifest':
         return this.#manifests.answer(request, place, asked.name)

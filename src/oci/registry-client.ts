@@ -88,21 +88,12 @@ export class RegistryClient {
    * @throws {@link DigestMismatchError} when the bytes are not those of the digest that was asked for or announced
    * @throws {@link OriginError} as the registry fails
    */
-  async manifest(
+  manifest(
     repository: string,
     name: string,
     options: TryOptions = {},
   ): Promise<ManifestAnswer> {
-    const waits = this.#waits(options)
-    const failover = this.#failover(waits)
-    for (;;) {
-      try {
-        return await failover.attempt((endpoint) => readManifest(endpoint, repository, name, waits))
-      } catch (error) {
-        if (options.once) throw error
-        await failover.retries.next(error)
-      }
-    }
+    return this.#tried(this.#init.endpoints, options, (endpoint, waits) => readManifest(endpoint, repository, name, waits))
   }
 
   /**
@@ -161,10 +152,12 @@ export class RegistryClient {
    * @param path - `manifests/1.2`, `blobs/sha256:…`
    * @throws {@link OriginError} as the registry refuses or fails
    */
-  async knock(repository: string, path: string, options: WaitOptions = {}): Promise<void> {
+  knock(repository: string, path: string, options: TryOptions = {}): Promise<void> {
     const headers = { accept: manifestMediaTypes.join(', '), range: 'bytes=0-0' }
-    const { response } = await this.#registryItself.send({ repository, path, headers, ...this.#waits(options) })
-    await response.discard()
+    return this.#tried([this.#registryItself], options, async (endpoint, waits) => {
+      const { response } = await endpoint.send({ repository, path, headers, ...waits })
+      await response.discard()
+    })
   }
 
   /**
@@ -204,9 +197,27 @@ export class RegistryClient {
     return { signal, onWait: growingWaits(this.#init.clock, onWait) }
   }
 
-  #failover(waits: WaitOptions): Failover {
-    const { endpoints, clock, random, logger } = this.#init
+  #failover(waits: WaitOptions, endpoints: readonly RegistryEndpoint[] = this.#init.endpoints): Failover {
+    const { clock, random, logger } = this.#init
     return new Failover(endpoints, { clock, random, ...waits }, logger)
+  }
+
+  /** Tries until it succeeds, or another try would not help. */
+  async #tried<Result>(
+    endpoints: readonly RegistryEndpoint[],
+    options: TryOptions,
+    use: (endpoint: RegistryEndpoint, waits: WaitOptions) => Promise<Result>,
+  ): Promise<Result> {
+    const waits = this.#waits(options)
+    const failover = this.#failover(waits, endpoints)
+    for (;;) {
+      try {
+        return await failover.attempt((endpoint) => use(endpoint, waits))
+      } catch (error) {
+        if (options.once) throw error
+        await failover.retries.next(error)
+      }
+    }
   }
 }
 

@@ -93,7 +93,7 @@ export class RegistryEndpoint {
       const target = new URL(`${url.pathname.replace(/\/$/, '')}/v2/${path}`, url)
       const response = await http.send({ url: target, headers: { range: 'bytes=0-0' }, signal: options.signal })
       await response.discard()
-      return response.status === 401 ? response.headers('www-authenticate') : []
+      return response.status === 401 ? challengesOf(response, url) : []
     } finally {
       release()
     }
@@ -118,11 +118,7 @@ export class RegistryEndpoint {
         signal,
       })
       if (response.status < 400 || round === maxAuthRounds) return { response, authorization }
-      const refusal = {
-        status: response.status,
-        // Whoever we were redirected to has no say in how we show ourselves here.
-        challenges: response.url.origin === url.origin ? parseChallenges(response.headers('www-authenticate')) : [],
-      }
+      const refusal = { status: response.status, challenges: parseChallenges(challengesOf(response, url)) }
       const next = await auth.answer(refusal, authorization, request).catch((error: unknown) => {
         response.destroy()
         throw error
@@ -172,4 +168,9 @@ export class RegistryEndpoint {
       { retryAfterMs: waitMs },
     )
   }
+}
+
+/** Whoever a request was redirected to has no say in how anybody shows himself to who was asked. */
+function challengesOf(response: HttpResponse, { origin }: URL): readonly string[] {
+  return response.url.origin === origin ? response.headers('www-authenticate') : []
 }

@@ -10,7 +10,7 @@ export const registry = 'reg.example'
 /** A node with a mirror before it, both of which end with the test. */
 export async function mirrorOf(
   nodes: TestNodes,
-  origin: EmbeddedOrigin,
+  origin: Pick<EmbeddedOrigin, 'url'>,
   options: { swarm?: Swarm; node?: SwarmOptions; mirror?: Partial<RegistryMirrorOptions> } = {},
 ): Promise<{ mirror: RegistryMirror; swarm: Swarm }> {
   const swarm = options.swarm ?? (await nodes.start([], options.node))
