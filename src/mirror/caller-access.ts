@@ -81,7 +81,8 @@ export class CallerAccess {
   async #refusal(error: unknown, { registries }: ManifestResolver, { registry, repository }: Upstream, path: string, signal: AbortSignal): Promise<Refusal> {
     const code = error instanceof OriginError ? error.code : undefined
     if (code === 'ERR_ORIGIN_DENIED') return new Refusal(403, 'DENIED', 'the registry does not let you read it')
-    if (code === 'ERR_ORIGIN_AUTH') {
+    // Where we do not go with his credentials, he may: the registry sends him there himself.
+    if (code === 'ERR_ORIGIN_AUTH' || code === 'ERR_ORIGIN_REALM') {
       const challenges = await registries.client(registry).challenges(`${repository}/${path}`, { signal }).catch(() => [])
       return unauthorized(challenges)
     }
