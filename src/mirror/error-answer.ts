@@ -30,13 +30,15 @@ export function refusalOf(error: unknown, unknown: DistributionErrorCode): Refus
         return new Refusal(404, unknown, 'neither the registry nor a peer has it')
       case 'ERR_ORIGIN_TYPE':
         return new Refusal(404, unknown, 'what is there is something else')
+      case 'ERR_ORIGIN_SIZE':
+        if (unknown !== 'MANIFEST_UNKNOWN') break
+        return new Refusal(404, unknown, 'what is there is too large to be one')
       case 'ERR_ORIGIN_AUTH':
       case 'ERR_ORIGIN_DENIED':
         // With its own credentials the engine may be let in there.
         return new Refusal(404, unknown, 'this node may not read it at the registry')
-      default:
-        return new Refusal(502, 'UNAVAILABLE', `the registry failed (${cause.code}), and no peer helps`)
     }
+    return new Refusal(502, 'UNAVAILABLE', `the registry failed (${cause.code}), and no peer helps`)
   }
   if (error instanceof TransferError) return new Refusal(502, 'UNAVAILABLE', 'no peer has it, and no registry may be asked')
   if (error instanceof RequestError) return new Refusal(502, 'UNAVAILABLE', `it is not what it was said to be (${error.code})`)
