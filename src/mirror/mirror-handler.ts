@@ -53,6 +53,7 @@ export class MirrorHandler {
     if (refusal) return refusalAnswer(refusal)
     const health = await healthAnswer(request, this.#init)
     if (health) return health
+    if (!this.#init.isOpen()) return refusalAnswer(new Refusal(503, 'UNAVAILABLE', 'the mirror is closing', { connection: 'close' }))
     const parsed = parseDistributionPath(request.target)
     if (parsed instanceof Refusal) return refusalAnswer(parsed)
     const { request: asked, namespace } = parsed
