@@ -4,15 +4,18 @@ import type { Digest } from '../core/digest.ts'
 import { printContentRange } from '../oci/content-range.ts'
 import { manifestMediaTypes } from '../oci/image-manifest.ts'
 import type { OpenBlob } from '../swarm/open-blob.ts'
+import type { OpenRequest } from '../swarm/transfer.ts'
 import { refusalAnswer, refusalOf } from './error-answer.ts'
 import { matches, type HandlerInit, type Place } from './manifest-handler.ts'
 import type { MirrorAnswer, MirrorRequest } from './mirror-answer.ts'
 import { planMultipart, planRange } from './range-plan.ts'
 import { Refusal } from './refusal.ts'
+import type { ServedBlob } from './served-images.ts'
 
 const contentType = 'application/octet-stream'
 /** Blobs of up to this size are whole and verified before their first byte leaves: even an origin's wrong bytes stay here then. */
 const verifiedFirstBytes = 64 * 1024 * 1024
+const notBlob = new Refusal(404, 'BLOB_UNKNOWN', 'that is a manifest')
 
 /** Answers for blobs, and parts of them, while they load. */
 export class BlobHandler {
@@ -25,11 +28,19 @@ export class BlobHandler {
   async answer(request: MirrorRequest, place: Place, digest: Digest): Promise<MirrorAnswer> {
     const etag = `"${digest}"`
     const validators = { etag, 'docker-content-digest': digest, 'accept-ranges': 'bytes' }
-    if (matches(request.header('if-none-match'), etag)) return { status: 304, headers: validators }
+    const known = this.#init.served.get(`${place.registry}/${place.repository}`, digest)
+    const isUnchanged = matches(request.header('if-none-match'), etag)
     try {
-      const blob = await this.#open(request, place, digest)
+      if (isUnchanged || request.method === 'HEAD') {
+        const found = await this.#init.swarm.statLayer(layerOf(place, digest, known), request)
+        if (isManifest(found, known)) return refusalAnswer(notBlob)
+        return isUnchanged ? { status: 304, headers: validators } : { status: 200, headers: { ...validators, ...bodyHeaders(found.sizeBytes) } }
+      }
+      const blob = await this.#init.swarm.openLayer(layerOf(place, digest, known), request)
       try {
-        return await this.#answerFrom(blob, request, validators, etag)
+        if (!isManifest(blob, known)) return await this.#answerFrom(blob, request, validators, etag)
+        await blob.close()
+        return refusalAnswer(notBlob)
       } catch (error) {
         await blob.close()
         throw error
@@ -40,32 +51,21 @@ export class BlobHandler {
     }
   }
 
-  #open({ signal }: MirrorRequest, { resolver, ...upstream }: Place, digest: Digest): Promise<OpenBlob> {
-    const { swarm, served } = this.#init
-    const known = served.get(`${upstream.registry}/${upstream.repository}`, digest)
-    const origin = resolver.blobOrigin(upstream, digest, known?.sizeBytes)
-    return swarm.openLayer({ digest, origin, size: known?.sizeBytes, mediaType: known?.mediaType, topic: known?.topic }, { signal })
-  }
-
   async #answerFrom(blob: OpenBlob, request: MirrorRequest, validators: Readonly<Record<string, string>>, etag: string): Promise<MirrorAnswer> {
-    const { sizeBytes, mediaType } = blob
-    if (mediaType !== undefined && manifestMediaTypes.includes(mediaType)) {
-      await blob.close()
-      return refusalAnswer(new Refusal(404, 'BLOB_UNKNOWN', 'that is a manifest'))
-    }
+    const { sizeBytes } = blob
     const plan = planRange({ range: request.header('range'), ifRange: request.header('if-range') }, etag, sizeBytes)
     const answer = (status: number, length: number, headers: Record<string, string>, chunks: () => AsyncIterable<Uint8Array>): Promise<MirrorAnswer> =>
-      this.#begun(blob, request, { status, headers: { ...validators, 'content-length': String(length), ...headers } }, chunks)
+      this.#begun(blob, request, { status, headers: { ...validators, ...bodyHeaders(length), ...headers } }, chunks)
     const stream = (range?: ByteRange): AsyncIterable<Uint8Array> => blob.stream(range, { signal: request.signal, reuse: request.sendsInTurn })
     switch (plan.kind) {
       case 'none':
         await blob.close()
         return refusalAnswer(new Refusal(416, 'SIZE_INVALID', 'the range lies beyond the blob', { 'content-range': printContentRange(undefined, sizeBytes) }))
       case 'whole':
-        return answer(200, sizeBytes, { 'content-type': contentType }, () => stream())
+        return answer(200, sizeBytes, {}, () => stream())
       case 'one': {
         const { range } = plan
-        const headers = { 'content-type': contentType, 'content-range': printContentRange(range, sizeBytes) }
+        const headers = { 'content-range': printContentRange(range, sizeBytes) }
         return answer(206, range.length, headers, () => stream(range))
       }
       case 'several': {
@@ -84,19 +84,29 @@ export class BlobHandler {
   /** The first byte is here before the answer begins: what fails until then can still be said. */
   async #begun(
     blob: OpenBlob,
-    { method, signal }: MirrorRequest,
+    { signal }: MirrorRequest,
     answer: Omit<MirrorAnswer, 'body'>,
     chunks: () => AsyncIterable<Uint8Array>,
   ): Promise<MirrorAnswer> {
-    if (method === 'HEAD') {
-      await blob.close()
-      return answer
-    }
     if (blob.sizeBytes <= verifiedFirstBytes) await blob.completed({ signal })
     const iterator = chunks()[Symbol.asyncIterator]()
     const first = await iterator.next()
     return { ...answer, body: continued(blob, first, iterator) }
   }
+}
+
+function layerOf({ resolver, ...upstream }: Place, digest: Digest, known: ServedBlob | undefined): OpenRequest {
+  const origin = resolver.blobOrigin(upstream, digest, known?.sizeBytes)
+  return { digest, origin, size: known?.sizeBytes, mediaType: known?.mediaType, topic: known?.topic }
+}
+
+/** Registries keep manifests apart from blobs; but what a manifest that was served calls a blob of its own is one. */
+function isManifest({ mediaType }: { readonly mediaType?: string | undefined }, known: ServedBlob | undefined): boolean {
+  return known === undefined && mediaType !== undefined && manifestMediaTypes.includes(mediaType)
+}
+
+function bodyHeaders(length: number): Record<string, string> {
+  return { 'content-type': contentType, 'content-length': String(length) }
 }
 
 async function* continued(blob: OpenBlob, first: IteratorResult<Uint8Array>, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

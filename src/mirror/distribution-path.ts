@@ -21,9 +21,8 @@ export interface ParsedPath {
 const maxTargetLength = 4096
 /** What URLs are made of here; nothing that needs an escape names anything in a registry. */
 const plainPath = /^\/[A-Za-z0-9._~:/@+-]*$/
-const maxQueryLength = 1024
-/** What is left of ASCII without controls and spaces: everything else is escaped in a URL. */
-const plainQuery = /^[!-~]*$/
+/** A registry's algorithm and hex digits: no tag, for it has a colon, and so meant for a digest. */
+const digestLike = /^(?:sha256:|[a-z0-9+._-]+:[0-9a-f]{32,}$)/i
 
 /**
  * Reads the target of a request: `/v2/library/alpine/manifests/3.20?ns=docker.io`.
@@ -33,6 +32,7 @@ const plainQuery = /^[!-~]*$/
  */
 export function parseDistributionPath(target: string): ParsedPath | Refusal {
   if (target.length > maxTargetLength) return new Refusal(414, 'NAME_INVALID', 'the path is too long')
+  if (/[^\x21-\x7e]/.test(target)) return new Refusal(400, 'NAME_INVALID', 'the request target is not ASCII: escape what is not')
   const [path, query = ''] = splitOnce(target, '?')
   // Absolute forms (`GET http://host/`) are for proxies of the web, which this is not.
   if (!path.startsWith('/')) return new Refusal(400, 'UNSUPPORTED', 'the request target is not a path')
@@ -46,7 +46,7 @@ export function parseDistributionPath(target: string): ParsedPath | Refusal {
 }
 
 function parseRequest(path: string, query: string): DistributionRequest | Refusal {
-  const match = /^(.+)\/(manifests|blobs|tags|referrers)\/([^/]*)$/.exec(path)
+  const match = /^(.+)\/(manifests|blobs|tags|referrers)\/([^/]*|sha256:.*)$/.exec(path)
   if (!match) return new Refusal(404, 'UNSUPPORTED', 'there is no such endpoint in the pull API')
   const [, repository = '', kind, name = ''] = match
   // With a registry before it, a repository may hold a port.
@@ -57,15 +57,15 @@ function parseRequest(path: string, query: string): DistributionRequest | Refusa
   }
   switch (kind) {
     case 'manifests':
-      if (name.includes(':')) return isDigest(name) ? { kind: 'manifest', repository, name: { digest: name } } : invalidDigest()
+      if (digestLike.test(name)) return isDigest(name) ? { kind: 'manifest', repository, name: { digest: name } } : invalidDigest()
       return isTag(name) ? { kind: 'manifest', repository, name: { tag: name } } : new Refusal(400, 'TAG_INVALID', 'a tag is up to 128 letters, digits, "_", "." and "-"')
     case 'blobs':
       return isDigest(name) ? { kind: 'blob', repository, digest: name } : invalidDigest()
     case 'referrers':
-      return isDigest(name) ? { kind: 'referrers', repository, rest: `referrers/${name}${searchOf(query, ['artifactType'])}` } : invalidDigest()
+      return isDigest(name) ? { kind: 'referrers', repository, rest: `referrers/${name}${searchOf(query)}` } : invalidDigest()
     default:
       if (name !== 'list') return new Refusal(404, 'UNSUPPORTED', 'there is no such endpoint in the pull API')
-      return { kind: 'tags', repository, rest: `tags/list${searchOf(query, ['n', 'last'])}` }
+      return { kind: 'tags', repository, rest: `tags/list${searchOf(query)}` }
   }
 }
 
@@ -75,8 +75,6 @@ function invalidDigest(): Refusal {
 
 /** `ns` names the registry that a mirror stands in for; it is looked up in a list, and dialled under no circumstances. */
 function parseNamespace(query: string): string | undefined | Refusal {
-  if (query.length > maxQueryLength) return new Refusal(414, 'NAME_INVALID', 'the query is too long')
-  if (!plainQuery.test(query)) return new Refusal(400, 'NAME_INVALID', 'the query has characters that a URL cannot have')
   const all = new URLSearchParams(query).getAll('ns')
   if (all.length === 0) return undefined
   const [text = ''] = all
@@ -84,14 +82,10 @@ function parseNamespace(query: string): string | undefined | Refusal {
   return namespace ?? new Refusal(400, 'NAME_INVALID', 'ns is to be one host with an optional port')
 }
 
-/** Those of the parameters that mean something to a registry, written anew. */
-function searchOf(query: string, names: readonly string[]): string {
-  const given = new URLSearchParams(query)
-  const kept = new URLSearchParams()
-  for (const name of names) {
-    const value = given.get(name)
-    if (value !== null) kept.set(name, value)
-  }
+/** All that is meant for the registry, written anew: how it calls its next page is its own affair. */
+function searchOf(query: string): string {
+  const kept = new URLSearchParams(query)
+  kept.delete('ns')
   return kept.size > 0 ? `?${kept.toString()}` : ''
 }
 

@@ -57,6 +57,7 @@ export class MirrorHandler {
     if (refusal) return refusalAnswer(refusal)
     const health = await healthAnswer(request, this.#init)
     if (health) return health
+    if (!this.#init.isOpen()) return refusalAnswer(new Refusal(503, 'UNAVAILABLE', 'the mirror is closing', { connection: 'close' }))
     const parsed = parseDistributionPath(request.target)
     if (parsed instanceof Refusal) return refusalAnswer(parsed)
     const { request: asked, namespace } = parsed
@@ -65,8 +66,8 @@ export class MirrorHandler {
     if (upstream instanceof Refusal) return refusalAnswer(upstream)
     const answer =
       asked.kind === 'blob'
-        ? await this.#admitted(request, asked, upstream)
-        : await this.#inTime(request, (inTime) => this.#admitted(inTime, asked, upstream))
+        ? await this.#admitted(request, asked, upstream, namespace)
+        : await this.#inTime(request, (inTime) => this.#admitted(inTime, asked, upstream, namespace))
     return namespace === undefined ? answer : { ...answer, headers: { ...answer.headers, 'oci-namespace': namespace } }
   }
 
@@ -91,35 +92,35 @@ export class MirrorHandler {
     return door ? refusalAnswer(door) : baseAnswer()
   }
 
-  async #admitted(request: MirrorRequest, asked: Asked, upstream: Upstream): Promise<MirrorAnswer> {
+  async #admitted(request: MirrorRequest, asked: Asked, upstream: Upstream, namespace: string | undefined): Promise<MirrorAnswer> {
     const { callers, resolver } = this.#init
     const admitted = callers ? await callers.admit(request, upstream, pathOf(asked)) : resolver
     if (admitted instanceof Refusal) return refusalAnswer(admitted)
-    return this.#answer(request, asked, { ...upstream, resolver: admitted })
+    return this.#answer(request, asked, { ...upstream, resolver: admitted }, namespace)
   }
 
-  #answer(request: MirrorRequest, asked: Asked, place: Place): Promise<MirrorAnswer> {
+  #answer(request: MirrorRequest, asked: Asked, place: Place, namespace: string | undefined): Promise<MirrorAnswer> {
     switch (asked.kind) {
       case 'manifest':
         return this.#manifests.answer(request, place, asked.name)
       case 'blob':
         return this.#blobs.answer(request, place, asked.digest)
       default:
-        return this.#passThrough(request, place, asked.rest)
+        return this.#passThrough(request, place, asked.rest, namespace)
     }
   }
 
   /** What only the registry knows, and knows anew each time. */
-  async #passThrough(request: MirrorRequest, { registry, repository, resolver }: Place, rest: string): Promise<MirrorAnswer> {
+  async #passThrough(request: MirrorRequest, { registry, repository, resolver }: Place, rest: string, namespace: string | undefined): Promise<MirrorAnswer> {
     try {
-      const { bytes, mediaType, nextPage } = await resolver.registries.client(registry).document(repository, rest, request)
+      const { bytes, mediaType, nextPage, filters } = await resolver.registries.client(registry).document(repository, rest, request)
       return {
         status: 200,
         headers: {
           'content-type': mediaType ?? 'application/json',
           'content-length': String(bytes.byteLength),
-          // Relative: the client asks where it asked before.
-          ...(nextPage !== undefined && { link: `<?${nextPage}>; rel="next"` }),
+          ...(filters !== undefined && { 'oci-filters-applied': filters }),
+          ...(nextPage !== undefined && { link: `<${nextTarget(request.target, nextPage, namespace)}>; rel="next"` }),
         },
         body: oneChunk(bytes),
       }
@@ -128,6 +129,15 @@ export class MirrorHandler {
       return refusalAnswer(refusalOf(error, 'NAME_UNKNOWN'))
     }
   }
+}
+
+/** The path that the client asked, and the registry it named: some look at the path of a link only, and resolve nothing. */
+function nextTarget(target: string, nextPage: string, namespace: string | undefined): string {
+  const [path] = target.split('?', 1)
+  const query = new URLSearchParams(nextPage)
+  query.delete('ns')
+  if (namespace !== undefined) query.set('ns', namespace)
+  return `${path}?${query.toString()}`
 }
 
 /** As it stands below `/v2/<repository>/`. */

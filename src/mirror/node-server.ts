@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import { isIP, type Socket } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
+import { printErrorBody } from '../oci/distribution-error.ts'
 import { refusalAnswer } from './error-answer.ts'
 import type { MirrorAnswer, MirrorRequest } from './mirror-answer.ts'
 import { Refusal } from './refusal.ts'
@@ -35,7 +36,7 @@ export class NodeServer {
   readonly #init: NodeServerInit
   readonly #server: Server
   /** Answers under way. */
-  readonly #active = new Set<Promise<void>>()
+  readonly #active = new Map<ServerResponse, Promise<void>>()
   #closing: Promise<void> | undefined
 
   constructor(init: NodeServerInit) {
@@ -53,11 +54,14 @@ export class NodeServer {
       noDelay: true,
     })
     const server = this.#server
-    server.on('request', (request, response) => this.#onRequest(request, response))
-    server.on('checkContinue', (request, response) => this.#refuse(request, response, new Refusal(417, 'UNSUPPORTED', 'nothing is expected of clients here')))
-    server.on('checkExpectation', (request, response) => this.#refuse(request, response, new Refusal(417, 'UNSUPPORTED', 'nothing is expected of clients here')))
-    server.on('connect', (_request, socket: Socket) => socket.end(plainAnswer(405, 'Method Not Allowed')))
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onClientError(error, socket))
+    // Each request that is pipelined on it listens for its end.
+    server.on('connection', (socket) => socket.setMaxListeners(0))
+    server.on('request', (request, response) => this.#onRequest(request, response, this.#refusalOf(request)))
+    const unexpected = new Refusal(417, 'UNSUPPORTED', 'mirrors fulfil no expectations')
+    server.on('checkContinue', (request, response) => this.#onRequest(request, response, unexpected))
+    server.on('checkExpectation', (request, response) => this.#onRequest(request, response, unexpected))
+    server.on('connect', (_request, socket: Socket) => socket.end(printAnswer(new Refusal(405, 'UNSUPPORTED', 'this mirror is read-only'))))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#onClientError(error, socket))
   }
 
   /** Resolves to where it listens: `http://127.0.0.1:5001`. */
@@ -80,17 +84,24 @@ export class NodeServer {
     const closed = new Promise((resolve) => this.#server.close(resolve))
     this.#server.closeIdleConnections()
     const cancel = this.#init.clock.after(drainMs, () => this.#server.closeAllConnections())
-    await Promise.all(this.#active)
+    // Whoever asks meanwhile is refused, and is to hear it.
+    while (this.#active.size > 0) await Promise.all(this.#active.values())
     this.#server.closeAllConnections()
     cancel()
     await closed
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const refusal = this.#refusalOf(request)
-    if (refusal) return this.#refuse(request, response, refusal)
-    const done = this.#answer(request, response).finally(() => this.#active.delete(done))
-    this.#active.add(done)
+  #onRequest(request: IncomingMessage, response: ServerResponse, refusal: Refusal | undefined): void {
+    const { socket } = request
+    const gone = new AbortController()
+    // Not the response's: up to Node 22, those that wait behind another one are not told that their connection has ended.
+    const onClose = (): void => gone.abort(new Refusal(499, 'UNAVAILABLE', 'the client has gone'))
+    socket.once('close', onClose)
+    const done = this.#answer(request, response, refusal, gone.signal).finally(() => {
+      socket.off('close', onClose)
+      this.#active.delete(response)
+    })
+    this.#active.set(response, done)
   }
 
   #refusalOf(request: IncomingMessage): Refusal | undefined {
@@ -111,61 +122,53 @@ export class NodeServer {
     return isIP(name) !== 0 || name === 'localhost' || this.#init.hostNames.includes(name)
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
-    const { status, headers, body } = refusalAnswer(refusal)
-    request.resume()
-    response.writeHead(status, headers)
-    void writeBody(response, body, request.method === 'HEAD', this.#init.clock).catch(() => response.destroy())
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const gone = new AbortController()
-    response.once('close', () => gone.abort(new Refusal(499, 'UNAVAILABLE', 'the client has gone')))
+  async #answer(request: IncomingMessage, response: ServerResponse, refusal: Refusal | undefined, gone: AbortSignal): Promise<void> {
     const { method = 'GET', url = '/', headers } = request
+    const header = (name: string): string | undefined => {
+      const value = headers[name]
+      return Array.isArray(value) ? value.join(', ') : value
+    }
     discardBody(request, response)
     try {
-      const answer = await this.#init.answer({
-        method,
-        target: url,
-        header: (name) => {
-          const value = headers[name]
-          return Array.isArray(value) ? value.join(', ') : value
-        },
-        signal: gone.signal,
-        sendsInTurn: true,
-      })
-      response.writeHead(answer.status, answer.headers)
-      await writeBody(response, answer.body, method === 'HEAD', this.#init.clock)
+      const { status, headers: answered, body } = refusal ? refusalAnswer(refusal) : await this.#init.answer({ method, target: url, header, signal: gone, sendsInTurn: true })
+      response.writeHead(status, answered)
+      await writeBody(response, method === 'HEAD' ? undefined : body, this.#init.clock, gone)
     } catch (error) {
-      if (!gone.signal.aborted) this.#init.logger.warn('an answer was cut', { target: url, error })
+      if (!gone.aborted) this.#init.logger.warn('an answer was cut', { target: url, error })
       // Whatever was sent, it is not all: no client may take it for the whole.
       response.destroy()
     }
   }
+
+  #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    // What is written now would stand in the middle of an answer that is under way.
+    const hasBegun = [...this.#active.keys()].some(({ req, headersSent }) => req.socket === socket && headersSent)
+    if (error.code === 'ECONNRESET' || !socket.writable || hasBegun) socket.destroy()
+    else socket.end(printAnswer(clientErrorOf(error)))
+  }
 }
 
-/** Writes as fast as the client takes it, and no faster; a client that stands still is let go. */
-async function writeBody(response: ServerResponse, body: AsyncIterable<Uint8Array> | undefined, isHead: boolean, clock: Clock): Promise<void> {
-  if (!body || isHead) {
-    response.end()
-    return
+/** Writes as fast as the client takes it, and no faster; resolves when it has taken all. A client that stands still is let go. */
+async function writeBody(response: ServerResponse, body: AsyncIterable<Uint8Array> | undefined, clock: Clock, gone: AbortSignal): Promise<void> {
+  for await (const chunk of body ?? []) {
+    // Its connection may close later: a body that is always ready would not let it.
+    if (gone.aborted || response.destroyed) return
+    await taken(response, clock, gone, (done) => response.write(chunk, done))
   }
-  for await (const chunk of body) {
-    if (response.destroyed) return
-    await written(response, chunk, clock)
-  }
-  response.end()
+  await taken(response, clock, gone, (done) => response.end(done))
 }
 
-/** Resolves when the system has taken a chunk, or the client has gone. */
-async function written(response: ServerResponse, chunk: Uint8Array, clock: Clock): Promise<void> {
+/** Resolves when the system has taken what is written, or the client has gone. */
+async function taken(response: ServerResponse, clock: Clock, gone: AbortSignal, write: (done: () => void) => void): Promise<void> {
+  if (gone.aborted || response.destroyed) return
   const { promise, resolve } = Promise.withResolvers<void>()
+  const done = (): void => resolve()
   const cancel = clock.after(standstillMs, () => response.destroy())
-  response.once('close', resolve)
-  response.write(chunk, () => resolve())
+  gone.addEventListener('abort', done)
+  write(done)
   await promise
   cancel()
-  response.off('close', resolve)
+  gone.removeEventListener('abort', done)
 }
 
 /** What a client sends with a GET is nothing to us; too much of it costs it the connection. */
@@ -182,20 +185,15 @@ function discardBody(request: IncomingMessage, response: ServerResponse): void {
   request.on('error', () => {})
 }
 
-function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const [status, text] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ([431, 'Request Header Fields Too Large'] as const)
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ([408, 'Request Timeout'] as const)
-        : ([400, 'Bad Request'] as const)
-  socket.end(plainAnswer(status, text))
+function clientErrorOf({ code }: NodeJS.ErrnoException): Refusal {
+  if (code === 'HPE_HEADER_OVERFLOW') return new Refusal(431, 'UNSUPPORTED', 'the headers are too large')
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Refusal(408, 'UNSUPPORTED', 'the request did not come in time')
+  return new Refusal(400, 'UNSUPPORTED', 'that is no HTTP')
 }
 
-function plainAnswer(status: number, text: string): string {
-  return `HTTP/1.1 ${status} ${text}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`
+/** An answer where there is no response to write it to; the connection ends with it. */
+function printAnswer({ status, code, message }: Refusal): string {
+  const body = printErrorBody(code, message)
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json\r\n`
+  return `${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }

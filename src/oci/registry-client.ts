@@ -35,6 +35,8 @@ export interface RegistryDocument {
   readonly mediaType: string | undefined
   /** The query of the next page, where there is one: `n=100&last=1.2`. */
   readonly nextPage: string | undefined
+  /** What it was filtered by, where the registry did: `artifactType`. */
+  readonly filters: string | undefined
 }
 
 /** What to read of a blob. */
@@ -142,7 +144,12 @@ export class RegistryClient {
       const headers = { accept: 'application/vnd.oci.image.index.v1+json, application/json' }
       const { response } = await endpoint.send({ repository, path, headers, ...waits })
       const bytes = await response.bytes(maxManifestBytes)
-      return { bytes, mediaType: response.header('content-type'), nextPage: parseNextPage(response.header('link')) }
+      return {
+        bytes,
+        mediaType: response.header('content-type'),
+        nextPage: parseNextPage(response.header('link'), response.url, this.registry),
+        filters: response.header('oci-filters-applied'),
+      }
     })
   }
 

@@ -2,6 +2,7 @@ import type { ByteRange } from '../core/byte-range.ts'
 import { maxBlobBytes, mediaTypes } from '../core/descriptor.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
+import type { AbortOptions } from '../core/options.ts'
 import { SharedAttempts } from '../core/shared-attempts.ts'
 import type { LinkId } from '../engine/session-event.ts'
 import type { BlobSession } from './blob-session.ts'
@@ -14,7 +15,7 @@ import type { SwarmContext } from './swarm-context.ts'
 import type { TopicTable } from './topic-table.ts'
 import { TransferAccount } from './transfer-account.ts'
 import type { TransferTask } from './transfer-task.ts'
-import type { FetchOptions, LayerRequest } from './transfer.ts'
+import type { FetchOptions, FoundLayer, LayerRequest } from './transfer.ts'
 
 /** Peers whose word on a blob's size may turn out wrong before the fetch fails. */
 const maxWrongSizes = 3
@@ -87,6 +88,13 @@ export class BlobFetcher {
     const stored = await this.#stored(request)
     if (stored) return openStored(stored, (again) => this.#openAnew(request, again))
     return this.#openAnew(request, options)
+  }
+
+  /** What is known of the blob, here or elsewhere; nothing of it is loaded. */
+  async stat(request: BlobRequest, options: AbortOptions): Promise<FoundLayer> {
+    const stored = await this.#stored(request)
+    await stored?.close()
+    return stored ?? { sizeBytes: (await this.#findSize(request, options, new Set())).sizeBytes, mediaType: request.mediaType }
   }
 
   async #openAnew(request: BlobRequest, options: FetchOptions): Promise<OpenBlob> {

@@ -79,6 +79,7 @@ export class ManifestFetcher {
       const request = { digest, size, mediaType, origin, repository, topic: digest, maxBytes: maxManifestBytes }
       const blob = await this.#blobs.fetch(request, { signal })
       try {
+        if (blob.sizeBytes > maxManifestBytes) throw new OriginError('ERR_ORIGIN_TYPE', `${digest} is no manifest: it has ${blob.sizeBytes} bytes`)
         onBlob?.(blob)
         return await buffer(blob.stream(undefined, { signal }))
       } finally {

@@ -16,7 +16,7 @@ import type { Emit } from './swarm-context.ts'
 import type { SwarmEvents } from './swarm-events.ts'
 import type { SwarmNode } from './swarm-node.ts'
 import type { SwarmStats } from './swarm-stats.ts'
-import type { FetchImageOptions, FetchManifestOptions, FetchOptions, LayerRequest, OpenRequest } from './transfer.ts'
+import type { FetchImageOptions, FetchManifestOptions, FetchOptions, FoundLayer, LayerRequest, OpenRequest } from './transfer.ts'
 
 /**
  * This node's door to its swarms. Made by `createSwarm`; close it when done.
@@ -128,6 +128,14 @@ export class Swarm extends TypedEventEmitter<SwarmEvents> implements AsyncDispos
    */
   openLayer(layer: OpenRequest | string, options: AbortOptions = {}): Promise<OpenBlob> {
     return this.#node.calls.run((signal) => this.#node.blobs.open(this.#request(layer), { signal }), options)
+  }
+
+  /**
+   * How large a blob is and what, where that is known. Nothing of it is loaded; where neither the store nor a peer knows, the origin is asked for one byte.
+   * @internal
+   */
+  statLayer(layer: OpenRequest, options: AbortOptions = {}): Promise<FoundLayer> {
+    return this.#node.calls.run((signal) => this.#node.blobs.stat(this.#request(layer), { signal }), options)
   }
 
   /**

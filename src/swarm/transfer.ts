@@ -27,6 +27,15 @@ export interface OpenRequest extends Omit<LayerRequest, 'size'> {
 }
 
 /**
+ * What is known of a blob, wherever it is.
+ * @internal
+ */
+export interface FoundLayer {
+  readonly sizeBytes: number
+  readonly mediaType?: string | undefined
+}
+
+/**
  * Settings of `Swarm.fetchManifest`.
  * @public
  */

@@ -15,7 +15,7 @@ const paths = fc.constantFrom(
   `/v2/a/referrers/${digest}?artifactType=a%2Fb`,
 )
 const authorizations = fc.constantFrom('Basic bWU6c2VjcmV0', 'Bearer abc.def', 'basic bWU6', 'BEARER x')
-const links = fc.constantFrom('</v2/a/tags/list?n=1&last=b>; rel="next"', '<https://elsewhere.example/?last=x>; title=y; rel=next')
+const links = fc.constantFrom('</v2/a/tags/list?n=1&last=b>; rel="next"', '<https://reg.example/?last=x>; title=y; rel=next', '<?n=1>; rel="prev", <?n=3>; rel="next"')
 
 function unlessRefused<Value extends object>(value: Value | Refusal): Value | undefined {
   return value instanceof Refusal ? undefined : value
@@ -47,7 +47,7 @@ export const mirrorDecoders: readonly Decoder[] = [
     covers: ['oci/next-page.ts#parseNextPage'],
     kind: 'text',
     read: (bytes) => {
-      const query = parseNextPage(headerOf(bytes))
+      const query = parseNextPage(headerOf(bytes), new URL('https://reg.example/v2/a/tags/list'), 'reg.example')
       return query === undefined ? undefined : { query }
     },
     samples: links.map(bytesOfHeader),

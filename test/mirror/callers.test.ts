@@ -59,18 +59,6 @@ describe('a mirror that passes credentials through', () => {
     await origin.close()
     assert.equal((await fetch(url, { headers: basic('somebody', 'else') })).status, 502)
   })
-
-  test('says nothing of what it was shown', async () => {
-    await using origin = await embeddedOrigin({ auth: { scheme: 'basic', username: 'me', password: 'secret' } })
-    await using nodes = new TestNodes()
-    const { mirror } = await mirrorOf(nodes, origin, { mirror: { auth: 'passthrough' } })
-    for (const value of ['x'.repeat(16 * 1024), 'Basic %%%', 'Basic c2VjcmV0', 'Canary canary-4711', 'Bearer']) {
-      const answer = await fetch(`${mirror.url}/v2/a/manifests/x`, { headers: { authorization: value } })
-      assert.equal(answer.status, 400, value.slice(0, 20))
-      const text = await answer.text()
-      assert.ok(!text.includes('canary') && !text.includes('secret'))
-    }
-  })
 })
 
 describe('mirrors that ask each other in a circle', () => {

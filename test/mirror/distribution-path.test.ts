@@ -22,7 +22,7 @@ describe('parseDistributionPath', () => {
       [`/v2/a/manifests/${digest}`, { kind: 'manifest', repository: 'a', name: { digest } }],
       [`/v2/a/b/c/blobs/${digest}?ns=reg.example%3A5000`, { kind: 'blob', repository: 'a/b/c', digest }, 'reg.example:5000'],
       [`/v2/reg.example:5000/a/blobs/${digest}`, { kind: 'blob', repository: 'reg.example:5000/a', digest }],
-      ['/v2/a/tags/list?n=5&last=x&evil=1', { kind: 'tags', repository: 'a', rest: 'tags/list?n=5&last=x' }],
+      ['/v2/a/tags/list?n=5&ns=reg.example&next_page=x%2F', { kind: 'tags', repository: 'a', rest: 'tags/list?n=5&next_page=x%2F' }, 'reg.example'],
       [`/v2/a/referrers/${digest}?artifactType=x%2Fy`, { kind: 'referrers', repository: 'a', rest: `referrers/${digest}?artifactType=x%2Fy` }],
       ['/v2/manifests/manifests/manifests', { kind: 'manifest', repository: 'manifests', name: { tag: 'manifests' } }],
     ]
@@ -39,15 +39,14 @@ describe('parseDistributionPath', () => {
   })
 
   test('refuses digests of any other form', () => {
-    for (const bad of ['sha256:..', `sha256:${hex.slice(1)}`, `${digest}a`, digest.toUpperCase(), `sha256:${hex.toUpperCase()}`, 'md5:d41d8cd98f00b204e9800998ecf8427e', `sha512:${hex}${hex}`]) {
+    for (const bad of ['sha256:..', `sha256:${'/'.repeat(64)}`, `sha256:${hex.slice(1)}`, `${digest}a`, digest.toUpperCase(), `sha256:${hex.toUpperCase()}`, 'md5:d41d8cd98f00b204e9800998ecf8427e', `sha512:${hex}${hex}`]) {
       assert.deepEqual(refused(`/v2/a/blobs/${bad}`), [400, 'DIGEST_INVALID'], bad)
-      if (bad.includes(':')) assert.deepEqual(refused(`/v2/a/manifests/${bad}`), [400, 'DIGEST_INVALID'], bad)
+      assert.deepEqual(refused(`/v2/a/manifests/${bad}`), [400, 'DIGEST_INVALID'], bad)
     }
-    assert.equal(refused(`/v2/a/blobs/sha256:${'/'.repeat(64)}`)?.[0], 404)
   })
 
   test('refuses tags of any other form', () => {
-    for (const bad of ['..', '.a', '-a', 'a'.repeat(129), 'a+b', 'a@b']) assert.deepEqual(refused(`/v2/a/manifests/${bad}`), [400, 'TAG_INVALID'], bad)
+    for (const bad of ['..', '.a', '-a', 'a'.repeat(129), 'a:b', 'a+b', 'a@b']) assert.deepEqual(refused(`/v2/a/manifests/${bad}`), [400, 'TAG_INVALID'], bad)
   })
 
   test('takes one host for ns, and nothing else', () => {
