@@ -130,6 +130,11 @@ export function forgetLink(link: LinkState): void {
   link.wants = false
 }
 
+/** A peer that had nothing is asked for its copy once more. */
+export function askAgain(state: SessionState, link: LinkState, effects: Effect[]): void {
+  if (state.wanted && state.phase === 'loading' && link.holds.count === 0) tellCopy(state, link, effects)
+}
+
 /** All that a peer needs to know of us at once; from then on it is told what changes. */
 export function tellCopy(state: SessionState, link: LinkState, effects: Effect[]): void {
   link.toldUpTo = state.untold.end

@@ -37,6 +37,8 @@ export type SessionEvent =
   | { readonly type: 'link:fresh'; readonly link: LinkId; readonly pieces: readonly number[] }
   | { readonly type: 'link:fetching'; readonly link: LinkId; readonly runs: readonly PieceRun[] }
   | { readonly type: 'link:forgot'; readonly link: LinkId }
+  /** The peer gathers from now on around what the blob is wanted for: what it did not have, it may have now. */
+  | { readonly type: 'link:joined'; readonly link: LinkId }
   /** Whether anybody here waits for the blob, and whether one of them brought an origin that may be used. */
   | { readonly type: 'demand:changed'; readonly wanted: boolean; readonly originUsable: boolean }
   /** Where readers are: the piece that each one waits for. */

@@ -5,7 +5,7 @@ import { releaseFresh } from './fresh-pieces.ts'
 import { onAnswer } from './lease-grant.ts'
 import { onTrackerLost } from './lease-policy.ts'
 import { onSilence } from './lease-silence.ts'
-import { closeLink, forgetLink, learnCopy, learnFetching, learnFresh, learnHaves, loseHolds, openLink } from './link-facts.ts'
+import { askAgain, closeLink, forgetLink, learnCopy, learnFetching, learnFresh, learnHaves, loseHolds, openLink } from './link-facts.ts'
 import type { LinkState } from './link-state.ts'
 import type { OutstandingRequest } from './request-book.ts'
 import { cancelAll, endDemand, stopRuns } from './session-change.ts'
@@ -46,6 +46,7 @@ function mayFreeLinks(event: SessionEvent): boolean {
     case 'link:have':
     case 'link:fresh':
     case 'link:fetching':
+    case 'link:joined':
     case 'readers:moved':
     case 'request:sent':
     case 'request:moved':
@@ -81,6 +82,9 @@ function takeIn(state: SessionState, event: SessionEvent, now: number, effects: 
       break
     case 'link:forgot':
       onLink(state, event.link, forgetLink)
+      break
+    case 'link:joined':
+      onLink(state, event.link, (link) => askAgain(state, link, effects))
       break
     case 'demand:changed':
       changeDemand(state, event, now, effects)

@@ -11,7 +11,7 @@ import { openLoading, openStored, type OpenBlob } from './open-blob.ts'
 import type { SessionTable } from './session-table.ts'
 import type { FoundSize, SizeFinder } from './size-finder.ts'
 import { holdBlob, type StoredBlob } from './stored-blob.ts'
-import type { SwarmContext } from './swarm-context.ts'
+import type { LinkEntry, SwarmContext } from './swarm-context.ts'
 import type { TopicTable } from './topic-table.ts'
 import { TransferAccount } from './transfer-account.ts'
 import type { TransferTask } from './transfer-task.ts'
@@ -42,6 +42,8 @@ export class BlobFetcher {
   readonly #topics: TopicTable
   readonly #sizes: SizeFinder
   readonly #inline: InlineBlobs
+  /** What loads, once for each who waits for it, by what others gather around who want it too. */
+  readonly #loading = new Map<Digest, BlobSession[]>()
   /** However many wait for a blob of unknown size, it is asked for once. */
   readonly #finding = new SharedAttempts<FoundSize>()
 
@@ -109,6 +111,11 @@ export class BlobFetcher {
       stopLooking()
       this.#sessions.leave(session)
     })
+  }
+
+  /** A peer gathers from now on around a topic: what is loaded for it, the peer may have by now. */
+  joined(entry: LinkEntry, topic: Digest): void {
+    for (const session of new Set(this.#loading.get(topic))) session.joined(entry)
   }
 
   /** Others who gather around a manifest are looked for, if it may be named: what they have is about to be wanted. */
@@ -184,9 +191,14 @@ export class BlobFetcher {
     }
     this.#topics.enter(topic)
     const stop = this.#topics.load(topic)
+    const loading = this.#loading.get(topic) ?? []
+    this.#loading.set(topic, loading)
+    loading.push(session)
     void this.#topics.look(topic).then(() => session.settle())
     return () => {
       stop()
+      loading.splice(loading.indexOf(session), 1)
+      if (loading.length === 0) this.#loading.delete(topic)
       // It turned out to be private, or not to be offered: that we gather around it is not to be known either.
       if (!session.access.mayName || this.#context.sharing.isRefused(topic)) void this.#topics.leave(topic)
     }

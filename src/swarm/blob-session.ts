@@ -204,6 +204,11 @@ export class BlobSession {
     this.#links.receive(entry, message)
   }
 
+  /** A peer gathers from now on around what the blob is wanted for. */
+  joined({ id }: LinkEntry): void {
+    this.#loop.dispatch({ type: 'link:joined', link: id })
+  }
+
   /** The first round of discovery is over. */
   settle(): void {
     this.#loop.dispatch({ type: 'discovery:settled' })

@@ -28,6 +28,15 @@ describe('demand', () => {
     assert.deepEqual(only('tell-copy', opened), [{ type: 'tell-copy', link: 9, wants: true }])
   })
 
+  test('asks a link that had nothing once more when its peer gathers around the blob, and no other', () => {
+    const session = drawnSession({ have: '*  ', peers: ['   ', ' * '] })
+    const joined = (link: number): ReturnType<typeof session.tell> => session.tell({ type: 'link:joined', link })
+    assert.deepEqual(only('tell-copy', joined(1)), [{ type: 'tell-copy', link: 1, wants: true }])
+    assert.deepEqual(joined(2), [])
+    session.tell(unwant)
+    assert.deepEqual(joined(1), [])
+  })
+
   test('asks the links that are left when one closed before it', () => {
     const session = drawnSession({ have: '*  ', peers: ['   ', '   '], wanted: false })
     session.tell({ type: 'link:closed', link: 1 })
@@ -212,6 +221,7 @@ describe('step', () => {
       { type: 'link:have', link: 77, pieces: [1] },
       { type: 'link:fetching', link: 77, runs: [{ first: 0, count: 3 }] },
       { type: 'link:forgot', link: 77 },
+      { type: 'link:joined', link: 77 },
       { type: 'request:sent', link: 77, piece: 1 },
       { type: 'request:moved', link: 77, piece: 1, bytes: 5 },
       { type: 'request:ended', link: 77, piece: 1, outcome: { kind: 'verified' } },

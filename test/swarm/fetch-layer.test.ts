@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import { describe, test } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts'
 import { digestOf, type Digest } from '../../src/core/digest.ts'
 import { DigestMismatchError, RequestError, TransferError } from '../../src/core/errors.ts'
+import type { Origin } from '../../src/core/origin.ts'
 import type { StoredBlob } from '../../src/swarm/stored-blob.ts'
 import type { Swarm } from '../../src/swarm/swarm.ts'
 import type { LayerRequest, TransferProgress } from '../../src/swarm/transfer.ts'
@@ -21,6 +23,10 @@ function layerAt(node: Swarm, origin: EmbeddedOrigin, content: BlobContent): Lay
 
 function layerOf(content: BlobContent): LayerRequest {
   return { digest: content.digest, size: content.sizeBytes }
+}
+
+async function* chunksOf(content: BlobContent): AsyncGenerator<Uint8Array> {
+  yield content.read({ offset: 0, length: content.sizeBytes })
 }
 
 async function bytesOf(blob: StoredBlob): Promise<Buffer> {
@@ -45,6 +51,21 @@ describe('fetchLayer', () => {
     await assertHolds(blob, content)
     assert.equal(origin.bytesSent(content.digest), content.sizeBytes)
     assert.deepEqual(blob.stats.bytes, { total: content.sizeBytes, origin: content.sizeBytes, peers: 0, stored: 0 })
+  })
+
+  test('a node that waits for an origin takes a blob from a peer that had none of it and seeds it later', async () => {
+    await using nodes = new TestNodes()
+    const later = await nodes.start()
+    const node = await nodes.start([later])
+    const content = seededContent(3, 3 * mib)
+    const silent: Origin = { name: 'silent', read: () => new Promise(() => {}) }
+    const fetching = node.fetchLayer({ ...layerOf(content), origin: silent })
+    while (!node.explain(content.digest).events.some(({ type }) => type === 'peer:answered')) await setImmediate()
+    const descriptor = { digest: content.digest, size: content.sizeBytes, mediaType: 'x/y' }
+    await using _ = await later.seed({ blob: descriptor, bytes: chunksOf(content) })
+    const blob = await fetching
+    assert.equal(blob.stats.bytes.peers, content.sizeBytes)
+    await assertHolds(blob, content)
   })
 
   test.for([
