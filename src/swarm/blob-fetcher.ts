@@ -5,6 +5,7 @@ import { RequestError } from '../core/errors.ts'
 import type { AbortOptions } from '../core/options.ts'
 import { SharedAttempts } from '../core/shared-attempts.ts'
 import type { LinkId } from '../engine/session-event.ts'
+import type { Join } from '../wire/messages.ts'
 import type { BlobSession } from './blob-session.ts'
 import type { InlineBlobs } from './inline-blobs.ts'
 import { openLoading, openStored, type OpenBlob } from './open-blob.ts'
@@ -114,8 +115,8 @@ export class BlobFetcher {
   }
 
   /** A peer gathers from now on around a topic: what is loaded for it, the peer may have by now. */
-  joined(entry: LinkEntry, topic: Digest): void {
-    for (const session of new Set(this.#loading.get(topic))) session.joined(entry)
+  joined(entry: LinkEntry, join: Join): void {
+    for (const session of new Set(this.#loading.get(join.topic))) session.receive(entry, join)
   }
 
   /** Others who gather around a manifest are looked for, if it may be named: what they have is about to be wanted. */

@@ -194,7 +194,7 @@ export class BlobSession {
     if (this.#links.detach(link)) this.#loop.dispatch({ type: 'link:closed', link })
   }
 
-  /** A message of an attached peer about this blob. */
+  /** A message of an attached peer about this blob, or about what it is wanted for. */
   receive(entry: LinkEntry, message: ControlMessage): void {
     if (message.type === 'bitfield') {
       // Who does not know the size asks what we hold, and no more.
@@ -202,11 +202,6 @@ export class BlobSession {
       if (message.private && this.#context.closedNetwork) void this.becomePrivate(true)
     }
     this.#links.receive(entry, message)
-  }
-
-  /** A peer gathers from now on around what the blob is wanted for. */
-  joined({ id }: LinkEntry): void {
-    this.#loop.dispatch({ type: 'link:joined', link: id })
   }
 
   /** The first round of discovery is over. */

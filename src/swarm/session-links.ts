@@ -145,6 +145,9 @@ export class SessionLinks {
       case 'forget':
         dispatch({ type: 'link:forgot', link })
         break
+      case 'join':
+        dispatch({ type: 'link:joined', link })
+        break
       default:
         break
     }

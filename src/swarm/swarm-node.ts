@@ -259,7 +259,7 @@ export class SwarmNode {
         break
       case 'join':
         this.#tracker.joined(entry, message)
-        this.blobs.joined(entry, message.topic)
+        this.blobs.joined(entry, message)
         break
       case 'members':
         this.#tracker.introduced(entry, message)
