@@ -47,7 +47,7 @@ export function mergeContainerdConfig(text: string | undefined, path: string): s
   const bodyStart = header.index + header[0].length
   const next = /^[ \t]*\[/m.exec(text.slice(bodyStart))
   const body = text.slice(bodyStart, next ? bodyStart + next.index : text.length)
-  const empty = /^[ \t]*config_path[ \t]*=[ \t]*(?:""|'')[ \t]*(?:#[^\n]*)?(?:\n|$)/m.exec(body)
+  const empty = /^[ \t]*config_path[ \t]*=[ \t]*(?:""|'')[ \t]*(?:#[^\n]*)?(?:\r?\n|$)/m.exec(body)
   const at = empty ? bodyStart + empty.index : bodyStart
   return checked(insertBlock(text, at, 'part', [line], empty?.[0].length), text, names, path)
 }

@@ -36,7 +36,7 @@ export function mergeRegistriesConf(text: string | undefined, init: RegistriesIn
     const entry = { registry: [entryOf(upstream, init.mirrorUrl, known?.entry)] }
     if (lines.length > 0) lines.push('')
     if (known) lines.push(`# carried over from ${known.path}, which counts no more for ${upstream.registry}`)
-    lines.push(...stringify(entry).trim().split('\n'))
+    lines.push(...linesOf(entry, known?.path ?? init.path))
   }
   return { text: insertBlock('', 0, 'file', lines), carriedFrom: [...carriedFrom] }
 }
@@ -46,6 +46,14 @@ export function removeRegistriesConf(text: string, path: string): string | undef
   const own = findBlock(text, path)
   const rest = own ? removeBlock(text, own) : text
   return own && rest.trim() === '' ? undefined : rest
+}
+
+function linesOf(entry: TomlTable, path: string): string[] {
+  try {
+    return stringify(entry).trim().split('\n')
+  } catch (cause) {
+    throw new RequestError('ERR_REQUEST_OPTION', `${path} nests tables deeper than can be carried over; nothing was written`, { cause })
+  }
 }
 
 function entryOf({ registry, url }: RegistriesInit['upstreams'][number], mirrorUrl: string, users: TomlTable | undefined): TomlTable {

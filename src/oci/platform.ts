@@ -19,6 +19,9 @@ const architectureAliases: ReadonlyMap<string, { architecture: string; variant?:
     ['ppc64', { architecture: 'ppc64le' }],
   ])
 
+/** Of the platforms that there are, in an error. */
+const maxShownLength = 800
+
 /** The variant that is meant when none is named. */
 const usualVariant: ReadonlyMap<string, string> = new Map([
   ['amd64', 'v1'],
@@ -31,7 +34,7 @@ const usualVariant: ReadonlyMap<string, string> = new Map([
  * @throws {@link RequestError} `ERR_REQUEST_PLATFORM`
  */
 export function parsePlatform(text: string): Platform {
-  const match = /^([a-z0-9_.-]{1,64})\/([a-z0-9_.-]{1,64})(?:\/([a-z0-9_.-]{1,64}))?$/.exec(
+  const match = /^([a-z0-9_.-]{1,64})\/([a-z0-9_.-]{1,64})(?:\/(v?[a-z0-9_.-]{1,64}))?$/.exec(
     text.toLowerCase(),
   )
   const [, os, architecture, variant] = match ?? []
@@ -120,6 +123,6 @@ function offered(index: ImageIndex): string {
   const names = index.manifests.flatMap(({ platform }) =>
     platform && platform.os !== 'unknown' ? [printPlatform(platform)] : [],
   )
-  const shown = [...new Set(names)].slice(0, 20)
-  return shown.length > 0 ? `choose one of ${shown.join(', ')}` : 'its index names no platform'
+  const shown = [...new Set(names)].slice(0, 20).join(', ').slice(0, maxShownLength)
+  return shown === '' ? 'its index names no platform' : `choose one of ${shown}`
 }

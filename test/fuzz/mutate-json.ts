@@ -8,6 +8,9 @@ const strange = [
   '"__proto__"', '"constructor"', `"${'y'.repeat(3000)}"`, `${'['.repeat(300)}${']'.repeat(300)}`, `${'{"a":'.repeat(200)}1${'}'.repeat(200)}`,
 ]
 
+/** Of an item and its copies, as text. */
+const maxRepeatedLength = 2 ** 16
+
 /** Changes a document: values become others, vanish, are doubled or change places. Bytes that are no JSON come back as they are. */
 export function mutateJson(random: Random, bytes: Uint8Array): Uint8Array {
   let value: unknown
@@ -49,12 +52,17 @@ function changeItem(random: Random, items: readonly unknown[], holes: string[]):
     case 1:
       return items.toReversed()
     case 2:
-      return Array.from({ length: 2 ** random.below(11) }, () => items[at])
+      return Array.from({ length: repeats(random, items[at]) }, () => items[at])
     case 3:
       return items.toSpliced(at, 0, hole(random, holes))
     default:
       return items.length === 0 ? hole(random, holes) : items.with(at, changeOne(random, items[at], holes))
   }
+}
+
+/** As often as leaves a document that can be written: several changes multiply. */
+function repeats(random: Random, item: unknown): number {
+  return Math.min(2 ** random.below(11), Math.ceil(maxRepeatedLength / (JSON.stringify(item)?.length ?? 1)))
 }
 
 /** A place for a strange text: a string that no document has, replaced when all is written. */
