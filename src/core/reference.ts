@@ -75,6 +75,18 @@ export function registryHost(reference: Pick<Reference, 'registry'>): string {
   return reference.registry === dockerHub ? dockerHubHost : reference.registry
 }
 
+/** A repository in full: `docker.io/library/alpine`. */
+export function repositoryOf({ registry, repository }: Pick<Reference, 'registry' | 'repository'>): string {
+  return `${registry}/${repository}`
+}
+
+/** A path whose first part names a registry, as names of images have it; `undefined` for any other. */
+export function splitRegistry(path: string): Pick<Reference, 'registry' | 'repository'> | undefined {
+  const [first, repository] = splitOnce(path, path.indexOf('/'))
+  const registry = repository !== undefined && looksLikeHost(first) ? parseRegistry(first) : undefined
+  return registry === undefined || repository === undefined ? undefined : { registry, repository }
+}
+
 /** Whether a text is the name of a repository: `library/alpine`. */
 export function isRepository(text: string): boolean {
   return text.length <= maxNameLength && text.split('/').every((component) => componentPattern.test(component))
@@ -98,7 +110,7 @@ export function parseRegistry(text: string): string | undefined {
 
 function parseName(name: string, text: string): Pick<Reference, 'registry' | 'repository'> {
   const [first, rest] = splitOnce(name, name.indexOf('/'))
-  const hasRegistry = rest !== undefined && (/[.:]/.test(first) || first === 'localhost')
+  const hasRegistry = rest !== undefined && looksLikeHost(first)
   const registry = hasRegistry ? normalizeRegistry(first, text) : dockerHub
   const path = hasRegistry ? rest : name
   const repository = registry === dockerHub && !path.includes('/') ? `library/${path}` : path
@@ -112,6 +124,11 @@ function parseName(name: string, text: string): Pick<Reference, 'registry' | 're
     throw badName(text, `registry and repository are longer than ${maxNameLength} characters`)
   }
   return { registry, repository }
+}
+
+/** No part of a repository's name is like that but where it is not the first. */
+function looksLikeHost(first: string): boolean {
+  return /[.:]/.test(first) || first === 'localhost'
 }
 
 function normalizeRegistry(text: string, reference: string): string {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ByteRange } from '../core/byte-range.ts'
 import type { Digest } from '../core/digest.ts'
+import { repositoryOf } from '../core/reference.ts'
 import { printContentRange } from '../oci/content-range.ts'
 import { manifestMediaTypes } from '../oci/image-manifest.ts'
 import type { OpenBlob } from '../swarm/open-blob.ts'
@@ -28,7 +29,7 @@ export class BlobHandler {
   async answer(request: MirrorRequest, place: Place, digest: Digest): Promise<MirrorAnswer> {
     const etag = `"${digest}"`
     const validators = { etag, 'docker-content-digest': digest, 'accept-ranges': 'bytes' }
-    const known = this.#init.served.get(`${place.registry}/${place.repository}`, digest)
+    const known = this.#init.served.get(repositoryOf(place), digest)
     const isUnchanged = matches(request.header('if-none-match'), etag)
     try {
       if (isUnchanged || request.method === 'HEAD') {

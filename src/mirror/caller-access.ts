@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { LruMap } from '../core/lru-map.ts'
+import { repositoryOf } from '../core/reference.ts'
 import type { RegistryAuth } from '../oci/credential.ts'
 import { ManifestResolver } from '../oci/manifest-resolver.ts'
 import type { Registries } from '../oci/registries.ts'
@@ -35,12 +36,15 @@ export interface CallerAccessInit {
  */
 export class CallerAccess {
   readonly #init: CallerAccessInit
+  /** The upstreams without credentials of this node. */
+  readonly #registries: Readonly<Record<string, RegistryOptions>>
   /** By what stands for a caller's credentials; the one that came last is last. */
   readonly #callers = new Map<string, ManifestResolver>()
   readonly #memos = new LruMap<string, number>(maxMemos)
 
   constructor(init: CallerAccessInit) {
     this.#init = init
+    this.#registries = Object.fromEntries(Object.entries(init.upstreams).map(([name, options]) => [name, { ...options, auth: undefined }]))
   }
 
   /** How to reach the registry in the caller's name, once it has said that he may read `path` of the repository. */
@@ -51,7 +55,7 @@ export class CallerAccess {
     if (auth instanceof Refusal) return auth
     const caller = createHash('sha256').update(header ?? '').digest('base64url')
     const resolver = await this.#resolver(caller, auth)
-    const memo = `${caller} ${upstream.registry}/${upstream.repository}/${path}`
+    const memo = `${caller} ${repositoryOf(upstream)}/${path}`
     const now = this.#init.clock.monotonicMs()
     if ((this.#memos.get(memo) ?? -Infinity) > now) return resolver
     try {
@@ -91,9 +95,8 @@ export class CallerAccess {
 
   async #resolver(caller: string, auth: RegistryAuth | undefined): Promise<ManifestResolver> {
     const known = this.#callers.get(caller)
-    const { upstreams: registries, queues, loops, clock, logger } = this.#init
-    const bare = Object.fromEntries(Object.entries(registries).map(([name, options]) => [name, { ...options, auth: undefined }]))
-    const resolver = known ?? new ManifestResolver({ registries: bare, credentials: async () => auth, queues, headers: loops.headers, clock, logger })
+    const { queues, loops, clock, logger } = this.#init
+    const resolver = known ?? new ManifestResolver({ registries: this.#registries, credentials: async () => auth, queues, headers: loops.headers, clock, logger })
     this.#callers.delete(caller)
     this.#callers.set(caller, resolver)
     const [oldest] = this.#callers

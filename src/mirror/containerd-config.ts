@@ -1,4 +1,4 @@
-import { findBlock, insertBlock, removeBlock } from './marked-block.ts'
+import { findBlock, insertBlock } from './marked-block.ts'
 import { isSameToml, isTable, parseToml, tableOf, type TomlTable } from './toml-text.ts'
 
 /** Where containerd looks for `hosts.toml`, if its `config_path` says so. */
@@ -50,14 +50,6 @@ export function mergeContainerdConfig(text: string | undefined, path: string): s
   const empty = /^[ \t]*config_path[ \t]*=[ \t]*(?:""|'')[ \t]*(?:#[^\n]*)?(?:\r?\n|$)/m.exec(body)
   const at = empty ? bodyStart + empty.index : bodyStart
   return checked(insertBlock(text, at, 'part', [line], empty?.[0].length), text, names, path)
-}
-
-/** What is left of `config.toml` without what we set; `undefined` when nothing is, for then we made it. */
-export function removeContainerdConfig(text: string, path: string): string | undefined {
-  const own = findBlock(text, path)
-  if (!own) return text
-  const rest = removeBlock(text, own)
-  return own.kind === 'file' && rest === '' ? undefined : rest
 }
 
 /** What the user wrote means what it meant, and `config_path` is set. */

@@ -34,14 +34,6 @@ export function mergeContainerdHosts(text: string | undefined, init: HostsInit):
   return merged
 }
 
-/** What is left of a `hosts.toml` without the mirror; `undefined` when nothing is, for then we made it. */
-export function removeContainerdHosts(text: string, path: string): string | undefined {
-  const own = findBlock(text, path)
-  if (!own) return text
-  const rest = removeBlock(text, own)
-  return own.kind === 'file' && rest === '' ? undefined : rest
-}
-
 function hostLines({ mirrorUrl }: HostsInit): string[] {
   return [`[host."${mirrorUrl}"]`, '  capabilities = ["pull", "resolve"]']
 }

@@ -1,7 +1,7 @@
-import { certsFolder, checkContainerdConfig, mergeContainerdConfig, removeContainerdConfig } from './containerd-config.ts'
-import { mergeContainerdHosts, removeContainerdHosts } from './containerd-hosts.ts'
+import { certsFolder, checkContainerdConfig, mergeContainerdConfig } from './containerd-config.ts'
+import { mergeContainerdHosts } from './containerd-hosts.ts'
 import { namesIn, PlanDraft, type CheckedSetup, type EngineFiles, type EnginePlan } from './engine-files.ts'
-import { findBlock } from './marked-block.ts'
+import { findBlock, withoutBlock } from './marked-block.ts'
 
 const configPath = '/etc/containerd/config.toml'
 
@@ -35,14 +35,14 @@ export function undoContainerd(files: EngineFiles): EnginePlan {
   for (const [path, text] of files) {
     if (!path.startsWith(`${certsFolder}/`) || !path.endsWith('/hosts.toml')) continue
     draft.attempt(() => {
-      if (findBlock(text, path)) draft.restore(path, removeContainerdHosts(text, path))
+      if (findBlock(text, path)) draft.restore(path, withoutBlock(text, path))
     })
   }
   const config = files.get(configPath)
   if (config !== undefined) {
     draft.attempt(() => {
       if (!findBlock(config, configPath)) return
-      draft.restore(configPath, removeContainerdConfig(config, configPath))
+      draft.restore(configPath, withoutBlock(config, configPath))
       draft.notes.push('restart containerd: its config.toml was changed')
     })
   }

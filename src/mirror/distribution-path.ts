@@ -1,5 +1,5 @@
 import { isDigest, type Digest } from '../core/digest.ts'
-import { isRepository, isTag, parseRegistry } from '../core/reference.ts'
+import { isRepository, isTag, parseRegistry, splitRegistry } from '../core/reference.ts'
 import { Refusal } from './refusal.ts'
 
 /** What a client asks of the pull API. */
@@ -50,8 +50,7 @@ function parseRequest(path: string, query: string): DistributionRequest | Refusa
   if (!match) return new Refusal(404, 'UNSUPPORTED', 'there is no such endpoint in the pull API')
   const [, repository = '', kind, name = ''] = match
   // With a registry before it, a repository may hold a port.
-  const [first, rest] = splitOnce(repository, '/')
-  const bare = rest !== undefined && parseRegistry(first) !== undefined && /[.:]|^localhost$/.test(first) ? rest : repository
+  const bare = splitRegistry(repository)?.repository ?? repository
   if (!isRepository(bare) || repository.length > 255) {
     return new Refusal(400, 'NAME_INVALID', 'a repository is lower-case letters and digits, with ".", "_", "-" and "/" between them, 255 characters at most')
   }

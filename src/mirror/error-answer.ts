@@ -1,16 +1,11 @@
 import { OriginError, RequestError, StoreError, SwarmError, TransferError } from '../core/errors.ts'
 import { printErrorBody, type DistributionErrorCode } from '../oci/distribution-error.ts'
-import { oneChunk, type MirrorAnswer } from './mirror-answer.ts'
+import { jsonAnswer, type MirrorAnswer } from './mirror-answer.ts'
 import { Refusal } from './refusal.ts'
 
 /** An answer with an OCI error body. */
 export function refusalAnswer({ status, code, message, headers }: Refusal): MirrorAnswer {
-  const body = Buffer.from(printErrorBody(code, message))
-  return {
-    status,
-    headers: { ...headers, 'content-type': 'application/json', 'content-length': String(body.byteLength) },
-    body: oneChunk(body),
-  }
+  return jsonAnswer(status, printErrorBody(code, message), headers)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Swarm } from '../swarm/swarm.ts'
-import { oneChunk, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
+import { jsonAnswer, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
 
 /** What a probe is told of. */
 export interface HealthInit {
@@ -20,11 +20,11 @@ export async function healthAnswer({ method, target }: MirrorRequest, init: Heal
   if (method !== 'GET' && method !== 'HEAD') return undefined
   switch (target.split('?', 1)[0]) {
     case '/livez':
-      return jsonAnswer(200, { live: true })
+      return factsAnswer(200, { live: true })
     case '/readyz': {
       const parts = { mirror: init.isOpen(), swarm: init.swarm.isOpen, store: await canWrite(init.swarm) }
       const ready = parts.mirror && parts.swarm && parts.store
-      return jsonAnswer(ready ? 200 : 503, { ready, ...parts })
+      return factsAnswer(ready ? 200 : 503, { ready, ...parts })
     }
     default:
       return undefined
@@ -40,8 +40,6 @@ async function canWrite({ store }: Swarm): Promise<boolean> {
   }
 }
 
-function jsonAnswer(status: number, facts: Readonly<Record<string, boolean>>): MirrorAnswer {
-  const body = Buffer.from(`${JSON.stringify(facts)}\n`)
-  const headers = { 'content-type': 'application/json', 'content-length': String(body.byteLength), 'cache-control': 'no-store' }
-  return { status, headers, body: oneChunk(body) }
+function factsAnswer(status: number, facts: Readonly<Record<string, boolean>>): MirrorAnswer {
+  return jsonAnswer(status, `${JSON.stringify(facts)}\n`, { 'cache-control': 'no-store' })
 }

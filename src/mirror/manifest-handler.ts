@@ -1,9 +1,10 @@
 import type { Digest } from '../core/digest.ts'
-import type { Reference } from '../core/reference.ts'
+import { repositoryOf, type Reference } from '../core/reference.ts'
 import type { ManifestResolver, ResolvedManifest } from '../oci/manifest-resolver.ts'
+import { oneChunk } from '../oci/one-chunk.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { refusalAnswer, refusalOf } from './error-answer.ts'
-import { oneChunk, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
+import type { MirrorAnswer, MirrorRequest } from './mirror-answer.ts'
 import type { ServedImages } from './served-images.ts'
 import type { Upstream } from './upstreams.ts'
 
@@ -41,9 +42,9 @@ export class ManifestHandler {
   }
 
   /** The client is about to ask for what the manifest names. */
-  #learn({ registry, repository }: Upstream, { descriptor, parsed }: ResolvedManifest): void {
+  #learn(upstream: Upstream, { descriptor, parsed }: ResolvedManifest): void {
     if (parsed.kind === 'index') return
-    this.#init.served.learn(`${registry}/${repository}`, descriptor.digest, [parsed.config, ...parsed.layers])
+    this.#init.served.learn(repositoryOf(upstream), descriptor.digest, [parsed.config, ...parsed.layers])
   }
 }
 

@@ -69,6 +69,17 @@ export function removeBlock(text: string, { start, end, body }: MarkedBlock): st
   return (endsOpen ? before.replace(/\r?\n$/, '') : before) + after
 }
 
+/**
+ * What is left of a file without our lines; `undefined` when nothing is, for then we made it.
+ * @throws {@link RequestError} when somebody edited them
+ */
+export function withoutBlock(text: string, path: string): string | undefined {
+  const own = findBlock(text, path)
+  if (!own) return text
+  const rest = removeBlock(text, own)
+  return own.kind === 'file' && rest === '' ? undefined : rest
+}
+
 function checksum(body: string): string {
   return createHash('sha256').update(body).digest('hex').slice(0, 12)
 }

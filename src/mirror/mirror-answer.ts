@@ -1,3 +1,5 @@
+import { oneChunk } from '../oci/one-chunk.ts'
+
 /** A request as the mirror sees it, whatever server it came in by. */
 export interface MirrorRequest {
   readonly method: string
@@ -19,7 +21,8 @@ export interface MirrorAnswer {
   readonly body?: AsyncIterable<Uint8Array> | undefined
 }
 
-/** A body that is in memory. */
-export async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.byteLength > 0) yield bytes
+/** An answer of JSON text. */
+export function jsonAnswer(status: number, text: string, headers: Readonly<Record<string, string>> = {}): MirrorAnswer {
+  const body = Buffer.from(text)
+  return { status, headers: { ...headers, 'content-type': 'application/json', 'content-length': String(body.byteLength) }, body: oneChunk(body) }
 }

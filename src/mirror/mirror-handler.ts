@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { OriginError } from '../core/errors.ts'
 import type { ManifestResolver } from '../oci/manifest-resolver.ts'
+import { oneChunk } from '../oci/one-chunk.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { BlobHandler } from './blob-handler.ts'
 import type { CallerAccess } from './caller-access.ts'
@@ -9,7 +10,7 @@ import { refusalAnswer, refusalOf } from './error-answer.ts'
 import { healthAnswer } from './health.ts'
 import { LoopGuard } from './loop-guard.ts'
 import { ManifestHandler, type Place } from './manifest-handler.ts'
-import { oneChunk, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
+import { jsonAnswer, type MirrorAnswer, type MirrorRequest } from './mirror-answer.ts'
 import { Refusal } from './refusal.ts'
 import { ServedImages } from './served-images.ts'
 import type { Upstream, Upstreams } from './upstreams.ts'
@@ -163,10 +164,5 @@ function refuse({ method, header }: MirrorRequest): Refusal | undefined {
 }
 
 function baseAnswer(): MirrorAnswer {
-  const body = Buffer.from('{}')
-  return {
-    status: 200,
-    headers: { 'content-type': 'application/json', 'content-length': String(body.byteLength), 'docker-distribution-api-version': 'registry/2.0' },
-    body: oneChunk(body),
-  }
+  return jsonAnswer(200, '{}', { 'docker-distribution-api-version': 'registry/2.0' })
 }

@@ -1,5 +1,5 @@
 import { RequestError } from '../core/errors.ts'
-import { parseRegistry } from '../core/reference.ts'
+import { parseRegistry, splitRegistry } from '../core/reference.ts'
 import { Refusal } from './refusal.ts'
 
 /** Which registry a request is for, and what the repository is called there. */
@@ -37,10 +37,8 @@ export class Upstreams {
   /** By `ns`, by the first part of the path, or the default. */
   of(path: string, namespace: string | undefined): Upstream | Refusal {
     if (namespace !== undefined) return this.#listed(namespace, path)
-    const slash = path.indexOf('/')
-    const first = slash > 0 ? path.slice(0, slash) : ''
-    const named = /[.:]|^localhost$/.test(first) ? parseRegistry(first) : undefined
-    if (named !== undefined) return this.#listed(named, path.slice(slash + 1))
+    const named = splitRegistry(path)
+    if (named) return this.#listed(named.registry, named.repository)
     if (this.#default !== undefined) return { registry: this.#default, repository: path }
     return new Refusal(404, 'NAME_UNKNOWN', 'say which registry: by ns, or as the first part of the path')
   }

@@ -2,8 +2,9 @@ import { rangeWithin, type ByteRange } from '../core/byte-range.ts'
 import type { Digest } from '../core/digest.ts'
 import { RequestError } from '../core/errors.ts'
 import type { Origin, OriginBody } from '../core/origin.ts'
-import { parseReference, printReference, type Reference } from '../core/reference.ts'
+import { parseReference, printReference, repositoryOf, type Reference } from '../core/reference.ts'
 import { Registries } from './registries.ts'
+import { oneChunk } from './one-chunk.ts'
 import type { ManifestAnswer, RegistryClient } from './registry-client.ts'
 import type { WaitOptions } from './wait-options.ts'
 
@@ -54,7 +55,7 @@ export function registryOrigin(options: RegistryOriginOptions): Origin {
   const { registry, repository } = reference
   const client = registries.client(registry)
   return {
-    name: `${registry}/${repository}`,
+    name: repositoryOf(reference),
     hosts: client.hosts,
     read:
       kind === 'manifest'
@@ -91,8 +92,4 @@ function manifestReader(
       chunks: oneChunk(bytes.subarray(offset, offset + length)),
     }
   }
-}
-
-async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.byteLength > 0) yield bytes
 }

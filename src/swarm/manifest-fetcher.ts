@@ -2,9 +2,10 @@ import { buffer } from 'node:stream/consumers'
 import { maxManifestBytes, type Descriptor } from '../core/descriptor.ts'
 import { OriginError, TransferError } from '../core/errors.ts'
 import type { AbortOptions } from '../core/options.ts'
-import { parseReference, printReference, type Reference } from '../core/reference.ts'
+import { parseReference, printReference, repositoryOf, type Reference } from '../core/reference.ts'
 import type { ManifestResolver, ResolvedImage, ResolvedManifest } from '../oci/manifest-resolver.ts'
 import type { FetchManifest } from '../oci/manifest-source.ts'
+import { oneChunk } from '../oci/one-chunk.ts'
 import { registryOrigin } from '../oci/registry-origin.ts'
 import type { BlobFetcher } from './blob-fetcher.ts'
 import type { StoredBlob } from './stored-blob.ts'
@@ -105,11 +106,3 @@ export class ManifestFetcher {
   }
 }
 
-/** `registry/repository`, as sharing knows it. */
-export function repositoryOf({ registry, repository }: Pick<Reference, 'registry' | 'repository'>): string {
-  return `${registry}/${repository}`
-}
-
-async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
-}

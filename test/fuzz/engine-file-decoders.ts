@@ -1,11 +1,12 @@
 import fc from 'fast-check'
-import { checkContainerdConfig, mergeContainerdConfig, removeContainerdConfig, type ConfigPathVerdict } from '../../src/mirror/containerd-config.ts'
-import { mergeContainerdHosts, removeContainerdHosts } from '../../src/mirror/containerd-hosts.ts'
+import { checkContainerdConfig, mergeContainerdConfig, type ConfigPathVerdict } from '../../src/mirror/containerd-config.ts'
+import { mergeContainerdHosts } from '../../src/mirror/containerd-hosts.ts'
 import { mergeDockerDaemon } from '../../src/mirror/docker-daemon.ts'
 import type { ContainerEngine } from '../../src/mirror/engine-files.ts'
 import { planEngineSetup, planEngineUndo } from '../../src/mirror/engine-plan.ts'
 import { mergeRegistriesConf } from '../../src/mirror/registries-conf.ts'
 import { parseToml, type TomlTable } from '../../src/mirror/toml-text.ts'
+import { withoutBlock } from '../../src/mirror/marked-block.ts'
 import { bytesOfText, codes, decoder, textOf, type Decoder } from './decoder.ts'
 
 const mirrorUrl = 'http://127.0.0.1:5001'
@@ -71,7 +72,7 @@ export const engineFileDecoders: readonly Decoder[] = [
       const text = textOf(bytes)
       const merged = unlessRefused(() => mergeContainerdHosts(text, hostsInit))
       if (merged === undefined) return true
-      return mergeContainerdHosts(merged, hostsInit) === merged && (text.includes('damselfly') || removeContainerdHosts(merged, path) === text)
+      return mergeContainerdHosts(merged, hostsInit) === merged && (text.includes('damselfly') || withoutBlock(merged, path) === text)
     },
   }),
   decoder<ConfigPathVerdict>({
@@ -87,7 +88,7 @@ export const engineFileDecoders: readonly Decoder[] = [
       const text = textOf(bytes)
       const merged = unlessRefused(() => mergeContainerdConfig(text, path))
       if (merged === undefined || merged === text) return true
-      return checkContainerdConfig(merged, path).kind === 'set' && (text.includes('damselfly') || removeContainerdConfig(merged, path) === text)
+      return checkContainerdConfig(merged, path).kind === 'set' && (text.includes('damselfly') || withoutBlock(merged, path) === text)
     },
   }),
   decoder<string>({

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { certsFolder, checkContainerdConfig, mergeContainerdConfig, removeContainerdConfig } from '../../src/mirror/containerd-config.ts'
+import { certsFolder, checkContainerdConfig, mergeContainerdConfig } from '../../src/mirror/containerd-config.ts'
+import { withoutBlock } from '../../src/mirror/marked-block.ts'
 import { tomlOf } from './toml.ts'
 
 const path = 'config.toml'
@@ -42,14 +43,14 @@ describe('mergeContainerdConfig', () => {
       assert.deepEqual(checkContainerdConfig(merged, path), { kind: 'set' })
       for (const [key, value] of Object.entries(tomlOf(text))) if (key !== 'plugins') assert.deepEqual(tomlOf(merged)[key], value)
       assert.equal(mergeContainerdConfig(merged, path), merged)
-      assert.equal(removeContainerdConfig(merged, path), text)
+      assert.equal(withoutBlock(merged, path), text)
     })
   }
 
   test('makes a file that there was not', () => {
     const merged = mergeContainerdConfig(undefined, path) ?? ''
     assert.deepEqual(checkContainerdConfig(merged, path), { kind: 'set' })
-    assert.equal(removeContainerdConfig(merged, path), undefined)
+    assert.equal(withoutBlock(merged, path), undefined)
   })
 
   test('does not guess where tables are written in another way', () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { RequestError } from '../../src/core/errors.ts'
-import { mergeContainerdHosts, removeContainerdHosts } from '../../src/mirror/containerd-hosts.ts'
+import { mergeContainerdHosts } from '../../src/mirror/containerd-hosts.ts'
+import { withoutBlock } from '../../src/mirror/marked-block.ts'
 import { tomlOf } from './toml.ts'
 
 const mirrorUrl = 'http://127.0.0.1:5001'
@@ -54,7 +55,7 @@ describe('mergeContainerdHosts', () => {
       client: [['x.cert', 'x.key']],
       host: { [mirrorUrl]: { capabilities: ['pull', 'resolve'] } },
     })
-    assert.equal(removeContainerdHosts(merged, 'hosts.toml'), undefined)
+    assert.equal(withoutBlock(merged, 'hosts.toml'), undefined)
   })
 
   test('keeps what it means, comes out again to the byte, and changes nothing a second time, whatever the file looks like', () => {
@@ -68,7 +69,7 @@ describe('mergeContainerdHosts', () => {
         assert.deepEqual(host, { [mirrorUrl]: { capabilities: ['pull', 'resolve'] }, ...Object(usersHost) })
         assert.equal(Object.keys(Object(host))[0], mirrorUrl)
         assert.equal(mergeContainerdHosts(merged, init), merged)
-        assert.equal(removeContainerdHosts(merged, 'hosts.toml'), users)
+        assert.equal(withoutBlock(merged, 'hosts.toml'), users)
       }),
     )
   })
@@ -85,13 +86,13 @@ describe('mergeContainerdHosts', () => {
   test('leaves what the user writes around it', () => {
     const users = '[host."https://a.example"]\n'
     const merged = mergeContainerdHosts(users, init)
-    assert.equal(removeContainerdHosts(`# before\n${merged}# after\n`, 'hosts.toml'), `# before\n${users}# after\n`)
+    assert.equal(withoutBlock(`# before\n${merged}# after\n`, 'hosts.toml'), `# before\n${users}# after\n`)
   })
 
   test('leaves a file in which its user named the mirror', () => {
     const users = `[host."${mirrorUrl}"]\n  capabilities = ["pull"]\n`
     assert.equal(mergeContainerdHosts(users, init), users)
-    assert.equal(removeContainerdHosts(users, 'hosts.toml'), users)
+    assert.equal(withoutBlock(users, 'hosts.toml'), users)
   })
 
   const refused: [text: string, says: RegExp][] = [
@@ -110,7 +111,7 @@ describe('mergeContainerdHosts', () => {
     const merged = mergeContainerdHosts('[host."https://a.example"]\n', init)
     const broken = [merged.replace('"resolve"', '"push"'), merged.replace('# <<< damselfly\n', ''), merged.replace(/^# >>>.*\n/, ''), merged + merged]
     for (const text of broken) {
-      assert.throws(() => removeContainerdHosts(text, 'hosts.toml'), wasEdited, text)
+      assert.throws(() => withoutBlock(text, 'hosts.toml'), wasEdited, text)
     }
     assert.throws(() => mergeContainerdHosts(broken[0], init), wasEdited)
   })

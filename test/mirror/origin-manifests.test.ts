@@ -6,6 +6,7 @@ import { testImage } from '../../src/testing/test-image.ts'
 import { testCertificate } from '../oci/certificate.ts'
 import { serveRaw } from '../oci/servers.ts'
 import { FakeRegistry } from '../origin/fake-registry.ts'
+import { Spaces } from '../origin/misbehaviours.ts'
 import { contentsOf } from '../origin/pull.ts'
 import { OriginClient, type OriginClientOptions } from './origin-client.ts'
 
@@ -28,23 +29,15 @@ describe('a client of a mirror whose registry has wrong manifests', () => {
     for (const path of ['manifests/v1', `manifests/${manifest.digest}`, 'tags/list']) {
       test(`${row}: with ${what}: gets 502 for ${path.slice(0, 16)}`, async () => {
         await using registry = await FakeRegistry.open()
-        let sentBytes = 0
+        const spaces = new Spaces(lengthBytes)
         registry.misbehave('/v2/', ({ response }) => {
           response.writeHead(200, { 'content-type': mediaTypes.ociManifest, ...headers })
-          const more = (): void => {
-            if (sentBytes >= lengthBytes) return void response.end()
-            const part = Buffer.alloc(Math.min(64 * 1024, lengthBytes - sentBytes), ' ')
-            response.write(part, (error) => {
-              sentBytes += part.byteLength
-              if (!error) more()
-            })
-          }
-          more()
+          spaces.sendTo(response)
         })
         await using client = await OriginClient.open(registry)
         await client.failed(await client.get(path, { 'accept-encoding': 'gzip' }), code)
         // What is over the cap is what sockets hold.
-        assert.ok(sentBytes <= 12 * mib, `${sentBytes} bytes were taken`)
+        assert.ok(spaces.takenBytes <= 12 * mib, `${spaces.takenBytes} bytes were taken`)
       })
     }
   }

@@ -5,6 +5,7 @@ import { seededRandom } from '../../src/core/random.ts'
 import { contentOf } from '../../src/testing/seeded-content.ts'
 import { testImage } from '../../src/testing/test-image.ts'
 import { FakeRegistry, type Visit } from '../origin/fake-registry.ts'
+import { Stumbling } from '../origin/misbehaviours.ts'
 import { contentsOf } from '../origin/pull.ts'
 import { OriginClient } from './origin-client.ts'
 
@@ -88,17 +89,10 @@ describe('a client of a mirror whose registry fails', () => {
       const layered = testImage({ seed: 84, layerSizes: [2 * mib, 2 * mib, 2 * mib, 2 * mib] })
       await using registry = await FakeRegistry.open()
       await using client = await OriginClient.withManifest(registry, layered, { auth })
-      const random = seededRandom(12)
-      let failed = 0
-      registry.misbehave('/blobs/', ({ response, serve, serveHalf }) => {
-        if (random.next() >= 0.3) return serve()
-        failed++
-        const status = [500, 502, 503, 504][random.below(5)]
-        if (status === undefined) serveHalf()
-        else response.writeHead(status).end('<html>')
-      })
+      const stumbling = new Stumbling(seededRandom(12))
+      registry.misbehave('/blobs/', stumbling.visit)
       for (const each of contentsOf(layered)) await client.whole(await client.blob(each), each)
-      assert.ok(failed > 0)
+      assert.ok(stumbling.failedCount > 0)
     })
   }
 

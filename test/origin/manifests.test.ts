@@ -3,6 +3,7 @@ import { describe, test } from 'vitest'
 import { mediaTypes } from '../../src/core/descriptor.ts'
 import { testImage } from '../../src/testing/test-image.ts'
 import { FakeRegistry } from './fake-registry.ts'
+import { Spaces } from './misbehaviours.ts'
 import { contentsOf, Pull } from './pull.ts'
 
 const mib = 1024 * 1024
@@ -67,24 +68,16 @@ describe('an origin whose manifests are wrong', () => {
   ] as const) {
     test(`O19: a manifest ${what} is refused at the cap`, async () => {
       await using registry = await FakeRegistry.open()
-      let sentBytes = 0
+      const spaces = new Spaces(length)
       registry.misbehave('/manifests/', ({ response }) => {
         response.writeHead(200, { 'content-type': mediaTypes.ociManifest })
-        const more = (): void => {
-          if (sentBytes >= length) return void response.end()
-          const part = Buffer.alloc(Math.min(64 * 1024, length - sentBytes), ' ')
-          response.write(part, (error) => {
-            sentBytes += part.byteLength
-            if (!error) more()
-          })
-        }
-        more()
+        spaces.sendTo(response)
       })
       await using pull = await Pull.open([registry], contents)
       await pull.fails(pull.image(registry), 'ERR_ORIGIN_SIZE')
       assert.equal(registry.seen.length, 1)
       // What is over the cap is what sockets hold.
-      assert.ok(sentBytes <= 12 * mib, `${sentBytes} bytes were taken`)
+      assert.ok(spaces.takenBytes <= 12 * mib, `${spaces.takenBytes} bytes were taken`)
       await pull.innocent()
     })
   }

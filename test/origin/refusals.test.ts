@@ -4,6 +4,7 @@ import { seededRandom } from '../../src/core/random.ts'
 import { seededContent } from '../../src/testing/seeded-content.ts'
 import { testImage } from '../../src/testing/test-image.ts'
 import { FakeRegistry } from './fake-registry.ts'
+import { Stumbling } from './misbehaviours.ts'
 import { contentsOf, Pull } from './pull.ts'
 
 const mib = 1024 * 1024
@@ -69,18 +70,11 @@ describe('an origin that refuses', () => {
     const contents = [1, 2, 3, 4].map((seed) => seededContent(40 + seed, 2 * mib))
     await using registry = await FakeRegistry.open()
     for (const each of contents) registry.addBlob(each)
-    const random = seededRandom(12)
-    let failed = 0
-    registry.misbehave('/blobs/', ({ response, serve, serveHalf }) => {
-      if (random.next() >= 0.3) return serve()
-      failed++
-      const status = [500, 502, 503, 504][random.below(5)]
-      if (status === undefined) serveHalf()
-      else response.writeHead(status).end('<html>')
-    })
+    const stumbling = new Stumbling(seededRandom(12))
+    registry.misbehave('/blobs/', stumbling.visit)
     await using pull = await Pull.open([registry], contents)
     for (const each of contents) await pull.exact(await pull.layer(registry, each), each)
-    assert.ok(failed > 0)
+    assert.ok(stumbling.failedCount > 0)
     await pull.innocent()
   })
 

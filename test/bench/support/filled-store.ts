@@ -1,3 +1,4 @@
+import { oneChunk } from '../../../src/oci/one-chunk.ts'
 import type { Descriptor, Digest } from '../../../src/index.ts'
 import { loadProduct } from './worker.ts'
 
@@ -71,8 +72,4 @@ interface MadeBlob {
 
 function filled({ descriptor: { digest, size } }: MadeBlob): FilledBlob {
   return { digest, sizeBytes: size }
-}
-
-async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
 }
